@@ -1,0 +1,48 @@
+# make run    the whole shop on http://127.0.0.1:8000, with its data in ./data
+# make test   every check: format, lint, types, architecture, tests
+PYTHON ?= python3
+BIN := .venv/bin
+.DELETE_ON_ERROR:
+.PHONY: run test check unit format lock revision clean
+
+run: .venv
+	$(BIN)/makegood run
+
+test: check
+	$(BIN)/pytest -n 2 --dist worksteal
+
+check: .venv
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright --level error
+	$(BIN)/lint-imports
+
+unit: .venv
+	$(BIN)/pytest tests/unit
+
+format: .venv
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.venv: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "makegood needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo "this Python has no venv: install it (on Debian: apt install python3-venv)"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch .venv
+
+# Writes the lock file anew from pyproject.toml.
+lock: .venv
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 \
+	  --group dev pyproject.toml -o requirements.lock
+
+# Writes a migration from what changed in a service's tables: make revision SERVICE=orders MESSAGE="adds a column"
+revision: .venv
+	$(BIN)/python tools/revision.py $(SERVICE) "$(MESSAGE)"
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache

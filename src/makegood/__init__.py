@@ -1,0 +1,1 @@
+"""makegood: the order and payment core of an online shop."""

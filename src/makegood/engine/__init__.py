@@ -1,0 +1,1 @@
+"""How services run: batches, transactions, messages, tasks. Knows nothing of shops."""

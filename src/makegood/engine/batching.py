@@ -1,0 +1,137 @@
+"""What waits while a batch runs is the next batch.
+
+One transaction of a function is under way at a time; the calls that arrive meanwhile share the next one. So load
+makes batches larger, and the cost of a call falls as load rises. Waiting is bounded by time: a call past its
+deadline is dropped before it runs, and a function that sheds refuses calls that would wait too long.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from makegood.engine.deadline import Deadline
+from makegood.engine.errors import DeadlineExceeded, Overloaded
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+
+MAX_WAITING = 20_000
+"""Most calls that wait for one function; one more is refused."""
+SHED_FRACTION = 0.5
+"""A shedding function refuses when the expected wait exceeds this part of the time that is left."""
+SMOOTHING = 0.2
+"""Weight of the newest batch in the expected seconds a request."""
+
+
+@dataclass
+class Figures:
+    """What a function has done since it started; `seconds` is time in its transactions."""
+
+    batches: int = 0
+    requests: int = 0
+    failed: int = 0
+    expired: int = 0
+    shed: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class _Call(Generic[Q, A]):
+    request: Q
+    deadline: Deadline
+    answer: "asyncio.Future[A]"
+
+
+class Batcher(Generic[Q, A]):
+    """The queue in front of one function. `run` answers each request of a batch with its answer or its error."""
+
+    def __init__(
+        self,
+        name: str,
+        run: Callable[[Sequence[Q]], Awaitable[Sequence[A | Exception]]],
+        *,
+        limit: int,
+        sheds: bool = False,
+    ) -> None:
+        self.name = name
+        self.figures = Figures()
+        self._run = run
+        self._limit = limit
+        self._sheds = sheds
+        self._waiting: deque[_Call[Q, A]] = deque()
+        self._running: asyncio.Task[None] | None = None
+        self._seconds_each = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait."""
+        return len(self._waiting)
+
+    def submit(self, request: Q, deadline: Deadline) -> "asyncio.Future[A]":
+        """The answer, in time. Raises Overloaded at once; the future may raise DeadlineExceeded or the function's."""
+        self._admit(deadline)
+        answer: asyncio.Future[A] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Call(request, deadline, answer))
+        if self._running is None:
+            self._running = asyncio.get_running_loop().create_task(self._drain(), name=f"batches of {self.name}")
+        return answer
+
+    async def idle(self) -> None:
+        """Returns when nothing waits or runs."""
+        while self._running is not None:
+            await asyncio.shield(self._running)
+
+    def _admit(self, deadline: Deadline) -> None:
+        wait = len(self._waiting) * self._seconds_each
+        too_slow = self._sheds and wait > SHED_FRACTION * deadline.remaining()
+        if too_slow or len(self._waiting) >= MAX_WAITING:
+            self.figures.shed += 1
+            raise Overloaded(f"{self.name} has {len(self._waiting)} calls waiting; ask again later", max(wait, 0.1))
+
+    async def _drain(self) -> None:
+        try:
+            while self._waiting:
+                batch = self._next_batch()
+                if batch:
+                    await self._answer(batch)
+        finally:
+            self._running = None
+
+    def _next_batch(self) -> list[_Call[Q, A]]:
+        batch: list[_Call[Q, A]] = []
+        now = asyncio.get_running_loop().time()
+        while self._waiting and len(batch) < self._limit:
+            call = self._waiting.popleft()
+            if call.answer.done():
+                continue
+            if call.deadline.at <= now:
+                self.figures.expired += 1
+                call.answer.set_exception(DeadlineExceeded(f"{self.name} did not get to this call in time; not run"))
+            else:
+                batch.append(call)
+        return batch
+
+    async def _answer(self, batch: list[_Call[Q, A]]) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            answers: Sequence[A | Exception] = await self._run([call.request for call in batch])
+        except Exception as error:
+            answers = [error] * len(batch)
+        self._note(len(batch), loop.time() - began)
+        for call, answer in zip(batch, answers, strict=True):
+            if call.answer.done():
+                continue
+            if isinstance(answer, Exception):
+                self.figures.failed += 1
+                call.answer.set_exception(answer)
+            else:
+                call.answer.set_result(answer)
+
+    def _note(self, size: int, seconds: float) -> None:
+        self.figures.batches += 1
+        self.figures.requests += size
+        self.figures.seconds += seconds
+        self._seconds_each += SMOOTHING * (seconds / size - self._seconds_each)

@@ -1,0 +1,1 @@
+"""Messages between services: the port and its brokers."""

@@ -1,0 +1,74 @@
+"""The broker as the engine sees it: messages with topic and tag in, batches of deliveries by consumer group out.
+
+Delivery is at least once and in no promised order: a listener must bear repeats. A delivery that is neither
+acknowledged nor deferred within `INVISIBLE` seconds is delivered again, to this consumer or another of its group.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+MAX_BODY = 1024 * 1024
+"""Largest body of one message, in bytes; a larger one is refused with ValueError."""
+INVISIBLE = 30.0
+"""Seconds after which an unacknowledged delivery comes again."""
+
+
+class Message(msgspec.Struct, frozen=True):
+    """What is sent. `message_id` is the sender's own and survives re-sending; `deliver_at` is ms UTC, 0 for now."""
+
+    topic: str
+    message_id: str
+    body: bytes
+    tag: str = ""
+    key: str = ""
+    properties: dict[str, str] = {}
+    deliver_at: int = 0
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """A message as it reaches one group, for the `attempt`th time (from 1); `receipt` is the broker's own."""
+
+    message: Message
+    attempt: int
+    receipt: str
+
+
+class Subscription(Protocol):
+    """One consumer of one group."""
+
+    async def receive(self, limit: int, wait: float) -> list[Delivery]:
+        """Up to `limit` deliveries; waits at most `wait` seconds for the first. Raises BrokerUnavailable."""
+        ...
+
+    async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        """These are done with; if this is lost they come again. Raises BrokerUnavailable."""
+        ...
+
+    async def defer(self, deliveries: Sequence[Delivery], delay: float) -> None:
+        """Deliver these again, not before `delay` seconds from now. Raises BrokerUnavailable."""
+        ...
+
+    async def close(self) -> None:
+        """Stops receiving; what was not acknowledged is delivered again later."""
+        ...
+
+
+class Broker(Protocol):
+    """Takes messages and keeps them until every group has them, or they are past their retention."""
+
+    async def publish(self, messages: Sequence[Message]) -> None:
+        """Stores all of them durably before it returns. Raises BrokerUnavailable: then send them again."""
+        ...
+
+    async def subscribe(self, group: str, topics: Mapping[str, frozenset[str]]) -> Subscription:
+        """Joins `group` for these topics and tags; an empty set of tags is all of them.
+
+        A group that is new gets what is published from now on; a known one goes on where it was.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Ends every subscription and lets go of the store."""
+        ...

@@ -1,0 +1,1 @@
+"""Tables, transactions and the databases behind them."""

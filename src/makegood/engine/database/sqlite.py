@@ -1,0 +1,262 @@
+"""SQLite, through apsw: one writer connection, one read-only one, each on its own worker thread.
+
+WAL, synchronous=FULL and BEGIN IMMEDIATE: what was answered is on disk, and one writer at a time decides.
+"""
+
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import apsw
+import msgspec
+
+from makegood.engine.database.base import BaseTransaction
+from makegood.engine.database.ids import IdSource
+from makegood.engine.database.port import Work
+from makegood.engine.database.table import Table
+from makegood.engine.errors import DatabaseUnavailable, DuplicateKey
+from makegood.engine.executor import Executor
+from makegood.engine.world import World
+
+R = TypeVar("R", bound=msgspec.Struct)
+K = TypeVar("K", bound="str | int | tuple[Any, ...]")
+T = TypeVar("T")
+
+BUSY_TIMEOUT = 5_000
+"""Milliseconds to wait for another process's lock before DatabaseUnavailable."""
+
+_UNAVAILABLE = (
+    apsw.BusyError,
+    apsw.LockedError,
+    apsw.FullError,
+    apsw.IOError,
+    apsw.CantOpenError,
+    apsw.NoMemError,
+    apsw.InterruptError,
+    apsw.ReadOnlyError,
+    apsw.ConnectionClosedError,
+)
+
+
+class _Statements:
+    """The SQL of one table's verbs, written once."""
+
+    def __init__(self, table: Table[Any, Any]) -> None:
+        columns = ", ".join(table.columns)
+        match = " AND ".join(f"{column} = ?" for column in table.key)
+        self.select = f"SELECT {columns} FROM {table.name}"
+        self.by_key = f"{self.select} WHERE {match}"
+        self.order = ", ".join(table.key)
+        self.order_down = ", ".join(f"{column} DESC" for column in table.key)
+        self.key = f"({self.order})"
+        self.key_marks = f"({', '.join('?' for _ in table.key)})"
+        self.insert = f"INSERT INTO {table.name} ({columns}) VALUES ({', '.join('?' for _ in table.columns)})"
+        self.update = f"UPDATE {table.name} SET {', '.join(f'{c} = ?' for c in table.rest)} WHERE {match}"
+        self.delete = f"DELETE FROM {table.name} WHERE {match}"
+        self.update_at = [table.columns.index(name) for name in (*table.rest, *table.key)]
+
+
+@lru_cache(maxsize=1024)
+def _statements(table: Table[Any, Any]) -> _Statements:
+    return _Statements(table)
+
+
+@contextmanager
+def _translated() -> Generator[None]:
+    """The engine's errors for SQLite's; what is neither is a bug and passes through."""
+    try:
+        yield
+    except apsw.ConstraintError as error:
+        if "UNIQUE" in str(error) or "PRIMARY KEY" in str(error):
+            raise DuplicateKey(str(error)) from error
+        raise
+    except _UNAVAILABLE as error:
+        raise DatabaseUnavailable(f"SQLite: {error}; check the disk and who else has the file open") from error
+
+
+class SqliteTransaction(BaseTransaction):
+    """The verbs in SQLite's best form: a statement compiled once and run for each row, without a round trip."""
+
+    def __init__(self, connection: apsw.Connection, world: World, ids: IdSource) -> None:
+        super().__init__(world, ids)
+        self._connection = connection
+
+    def select(self, table: Table[R, K], keys: Iterable[K]) -> dict[K, R]:
+        """The rows that exist, by key, in key order."""
+        ordered = sorted(set(keys))
+        marks = _marks(table, ordered)
+        if not marks:
+            return {}
+        rows = self._rows(table, self._connection.executemany(_statements(table).by_key, marks))
+        return {table.key_of(row): row for row in rows}
+
+    def select_by(self, table: Table[R, K], column: str, values: Iterable[str | int]) -> list[R]:
+        """The rows whose (indexed) column has one of these values; in the order of value, then of key."""
+        sql = _statements(table)
+        marks = [(value,) for value in sorted(set(values))]  # type: ignore[type-var]
+        if not marks:
+            return []
+        text = f"{sql.select} WHERE {column} = ? ORDER BY {sql.order}"
+        return self._rows(table, self._connection.executemany(text, marks))
+
+    def page(
+        self,
+        table: Table[R, K],
+        *,
+        where: Mapping[str, str | int] | None = None,
+        after: K | None = None,
+        descending: bool = False,
+        limit: int,
+    ) -> list[R]:
+        """At most `limit` rows in key order behind `after`; `where` columns should be an index's beginning."""
+        sql = _statements(table)
+        conditions = [f"{column} = ?" for column in where or {}]
+        marks: list[Any] = list((where or {}).values())
+        if after is not None:
+            conditions.append(f"{sql.key} {'<' if descending else '>'} {sql.key_marks}")
+            marks.extend(after if isinstance(after, tuple) else (after,))
+        condition = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        text = f"{sql.select}{condition} ORDER BY {sql.order_down if descending else sql.order} LIMIT ?"
+        return self._rows(table, self._connection.execute(text, (*marks, limit)))
+
+    def due(
+        self,
+        table: Table[R, K],
+        column: str,
+        until: int,
+        limit: int,
+        where: Mapping[str, str | int] | None = None,
+    ) -> list[R]:
+        """At most `limit` rows whose `column` is not NULL and at most `until`, the oldest first.
+
+        The columns of `where`, then `column`, should be an index.
+        """
+        conditions = " AND ".join([*(f"{name} = ?" for name in where or {}), f"{column} <= ?"])
+        text = f"{_statements(table).select} WHERE {conditions} ORDER BY {column} LIMIT ?"
+        return self._rows(table, self._connection.execute(text, (*(where or {}).values(), until, limit)))
+
+    def lock(self, table: Table[R, K], keys: Iterable[K]) -> dict[K, R]:
+        """As `select`; the whole database is this transaction's already, so it only takes note."""
+        found = self.select(table, keys)
+        self._claim(table.name, list(found))
+        return found
+
+    def insert(self, table: Table[R, K], rows: Sequence[R]) -> None:
+        """Adds rows; raises DuplicateKey when one exists, whereupon the whole batch runs again."""
+        if rows:
+            with _translated():
+                self._connection.executemany(_statements(table).insert, map(msgspec.structs.astuple, rows))
+            self._claim(table.name, [table.key_of(row) for row in rows])
+
+    def update(self, table: Table[R, K], rows: Iterable[R]) -> None:
+        """Writes whole rows that were locked or inserted in this transaction."""
+        changed = list(rows)
+        if not changed:
+            return
+        self._require(table.name, [table.key_of(row) for row in changed])
+        sql = _statements(table)
+        values = [msgspec.structs.astuple(row) for row in changed]
+        with _translated():
+            self._connection.executemany(sql.update, [[row[at] for at in sql.update_at] for row in values])
+
+    def delete(self, table: Table[R, K], keys: Iterable[K]) -> None:
+        """Removes rows that were locked in this transaction."""
+        gone = list(keys)
+        if not gone:
+            return
+        self._require(table.name, gone)
+        with _translated():
+            self._connection.executemany(_statements(table).delete, _marks(table, gone))
+
+    def discard(self, table: Table[R, K], keys: Sequence[K]) -> None:
+        """Removes rows unseen; only for rows that nobody but this process touches."""
+        if keys:
+            with _translated():
+                self._connection.executemany(_statements(table).delete, _marks(table, list(keys)))
+
+    def _rows(self, table: Table[R, Any], cursor: Iterable[Any]) -> list[R]:
+        row = table.row
+        with _translated():
+            return [row(*values) for values in cursor]
+
+
+class SqliteDatabase:
+    """One service's database: a file with two connections, or one connection in memory."""
+
+    def __init__(
+        self,
+        writer: apsw.Connection,
+        reader: apsw.Connection,
+        world: World,
+        executors: tuple[Executor, Executor],
+    ) -> None:
+        self.ids = IdSource(world)
+        self._world = world
+        self._writer, self._reader = writer, reader
+        self._write_executor, self._read_executor = executors
+
+    @classmethod
+    def open(cls, path: Path, world: World, executors: tuple[Executor, Executor]) -> "SqliteDatabase":
+        """A database file that has been migrated; raises DatabaseUnavailable when it cannot be opened."""
+        with _translated():
+            return cls(_connect(str(path)), _connect(str(path), reads=True), world, executors)
+
+    @classmethod
+    def in_memory(cls, world: World, executor: Executor, connection: apsw.Connection) -> "SqliteDatabase":
+        """A database over one connection, which outlives this object as a disk outlives a process."""
+        return cls(connection, connection, world, (executor, executor))
+
+    async def write(self, work: Work[T]) -> T:
+        """Runs `work` in a transaction; when this returns its effect is on disk."""
+        return await self._write_executor.run(lambda: self.transact(work))
+
+    async def read(self, work: Work[T]) -> T:
+        """Runs `work` on a snapshot that sees every commit made before."""
+        return await self._read_executor.run(lambda: self.look(work))
+
+    def transact(self, work: Work[T]) -> T:
+        """The same as `write`, on the calling thread."""
+        with _translated():
+            self._writer.execute("BEGIN IMMEDIATE")
+        try:
+            answer = work(SqliteTransaction(self._writer, self._world, self.ids))
+            with _translated():
+                self._writer.execute("COMMIT")
+        except BaseException:
+            self._abandon(self._writer)
+            raise
+        return answer
+
+    def look(self, work: Work[T]) -> T:
+        """The same as `read`, on the calling thread."""
+        with _translated():
+            self._reader.execute("BEGIN")
+        try:
+            return work(SqliteTransaction(self._reader, self._world, self.ids))
+        finally:
+            self._abandon(self._reader)
+
+    def close(self) -> None:
+        """Waits for what is running and closes the files."""
+        self._write_executor.close()
+        self._read_executor.close()
+        self._reader.close()
+        self._writer.close()
+
+    def _abandon(self, connection: apsw.Connection) -> None:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _marks(table: Table[Any, Any], keys: list[Any]) -> list[tuple[Any, ...]]:
+    return keys if len(table.key) > 1 else [(key,) for key in keys]
+
+
+def _connect(path: str, *, reads: bool = False) -> apsw.Connection:
+    connection = apsw.Connection(path)
+    connection.set_busy_timeout(BUSY_TIMEOUT)
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"query_only={int(reads)}"):
+        connection.execute(f"PRAGMA {pragma}")
+    return connection

@@ -1,0 +1,108 @@
+"""Tables as typed rows: one struct is the row in Python, the columns in SQL and the SQLAlchemy metadata.
+
+A row is a mutable msgspec struct. Its annotations say the column: `int` is a 64-bit integer, `bytes` a blob,
+`str` (or a `Literal` of strings) a text; `Annotated[str, Meta(max_length=n)]` a VARCHAR(n); `| None` nullable.
+Key columns must have a length, because MySQL wants one; their collation is binary, so case and accents differ.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
+
+import msgspec
+import sqlalchemy as sa
+from msgspec import inspect
+
+R = TypeVar("R", bound=msgspec.Struct)
+K = TypeVar("K", bound="str | int | tuple[Any, ...]")
+
+MAX_KEYED_TEXT = 255
+"""Longest text, in characters, that becomes a VARCHAR; longer ones are TEXT and cannot be a key."""
+
+
+class Schema:
+    """The tables of one service."""
+
+    def __init__(self, service: str) -> None:
+        self.service = service
+        self.metadata = sa.MetaData()
+        self.tables: dict[str, Table[Any, Any]] = {}
+
+
+class Table(Generic[R, K]):
+    """A table of rows `R` with primary key `K` (a value, or a tuple in the order of `key`)."""
+
+    def __init__(
+        self,
+        schema: Schema,
+        name: str,
+        row: type[R],
+        *,
+        key: Sequence[str],
+        unique: Sequence[Sequence[str]] = (),
+        indexes: Sequence[Sequence[str]] = (),
+    ) -> None:
+        self.name = name
+        self.row = row
+        self.key: tuple[str, ...] = tuple(key)
+        self.columns = tuple(field.name for field in msgspec.structs.fields(row))
+        self.rest = tuple(name for name in self.columns if name not in self.key)
+        self._key_at = [self.columns.index(column) for column in self.key]
+        self._declare(schema, unique, indexes)
+
+    def key_of(self, row: R) -> K:
+        """The primary key of `row`."""
+        values = msgspec.structs.astuple(row)
+        if len(self._key_at) == 1:
+            return values[self._key_at[0]]
+        return tuple(values[at] for at in self._key_at)  # type: ignore[return-value]
+
+    def __repr__(self) -> str:
+        return f"Table({self.name})"
+
+    def _declare(self, schema: Schema, unique: Sequence[Sequence[str]], indexes: Sequence[Sequence[str]]) -> None:
+        schema.tables[self.name] = self
+        columns = [_column(field, field.name in self.key) for field in msgspec.structs.fields(self.row)]
+        table = sa.Table(self.name, schema.metadata, *columns, sqlite_with_rowid=not self._clustered())
+        for names in unique:
+            sa.Index(f"uq_{self.name}_{'_'.join(names)}", *(table.c[name] for name in names), unique=True)
+        for names in indexes:
+            sa.Index(f"ix_{self.name}_{'_'.join(names)}", *(table.c[name] for name in names))
+
+    def _clustered(self) -> bool:
+        """An integer key is SQLite's own row id; any other is best kept as the tree itself."""
+        return len(self.key) > 1 or not isinstance(_field_type(self.row, next(iter(self.key))), inspect.IntType)
+
+
+def _field_type(row: type[msgspec.Struct], name: str) -> inspect.Type:
+    info = inspect.type_info(row)
+    assert isinstance(info, inspect.StructType)
+    return next(field.type for field in info.fields if field.name == name)
+
+
+def _column(field: msgspec.structs.FieldInfo, is_key: bool) -> sa.Column[Any]:
+    kind = inspect.type_info(field.type)
+    nullable = False
+    if isinstance(kind, inspect.UnionType):
+        kind = next(one for one in kind.types if not isinstance(one, inspect.NoneType))
+        nullable = True
+    return sa.Column(field.name, _sql_type(kind), primary_key=is_key, nullable=nullable, autoincrement=False)
+
+
+def _sql_type(kind: inspect.Type) -> sa.types.TypeEngine[Any]:
+    match kind:
+        case inspect.IntType():
+            return sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+        case inspect.BytesType():
+            return sa.LargeBinary()
+        case inspect.StrType(max_length=length) if length is not None and length <= MAX_KEYED_TEXT:
+            return _text(length)
+        case inspect.StrType():
+            return sa.Text()
+        case inspect.LiteralType(values=values):
+            return _text(max(len(str(value)) for value in values) + 8)
+        case _:
+            raise TypeError(f"a row's field must be an int, a str or bytes, not {kind}")
+
+
+def _text(length: int) -> sa.types.TypeEngine[Any]:
+    return sa.String(length).with_variant(sa.String(length, collation="utf8mb4_bin"), "mysql")

@@ -1,0 +1,127 @@
+"""Runs a batch function in a transaction, with what leaves by its commit; finds the one request that breaks it.
+
+A database error is never the fault of a request: the whole batch runs again, a bounded number of times. Any other
+exception is a bug that some request met: the transaction is rolled back and the batch halved, until only that
+request is left, and only it fails.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+from makegood.engine.backoff import backoff
+from makegood.engine.database.base import BaseTransaction
+from makegood.engine.database.port import Database
+from makegood.engine.errors import DatabaseError, DuplicateKey, OperationFailed
+from makegood.engine.world import World
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+BatchWork = Callable[[Any, Sequence[Q]], list[A]]
+
+RERUNS = 6
+"""How often a batch is run before its database error becomes the callers' answer."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.5
+"""Seconds between runs."""
+
+log = logging.getLogger(__name__)
+
+
+class Departure(Protocol):
+    """Something that leaves with a commit: messages, tasks."""
+
+    def store(self, tx: Any) -> Any:
+        """Writes what the transaction said into its own tables; runs inside the transaction."""
+        ...
+
+    def committed(self, stored: Any) -> None:
+        """The transaction with what `store` returned is on disk; runs on the event loop."""
+        ...
+
+    def abandoned(self, stored: Any) -> None:
+        """The transaction with what `store` returned did not commit, or nobody knows."""
+        ...
+
+
+class Execution:
+    """The transactions of one service in one process."""
+
+    def __init__(self, database: Database, world: World, departures: Sequence[Departure]) -> None:
+        self.database = database
+        self.commits = 0
+        self._world = world
+        self._departures = departures
+
+    async def run(self, function: BatchWork[Q, A], requests: Sequence[Q]) -> list[A | Exception]:
+        """An answer or an OperationFailed for each request. Raises DatabaseError when the database stays away."""
+        try:
+            return list(await self._rerun(function, requests))
+        except DatabaseError:
+            raise
+        except Exception as bug:
+            if len(requests) > 1:
+                middle = len(requests) // 2
+                first = await self.run(function, requests[:middle])
+                return first + await self.run(function, requests[middle:])
+            return [_failed(function, requests[0], bug)]
+
+    async def run_one(self, function: BatchWork[Q, A], request: Q) -> A:
+        """The answer to a single request; raises OperationFailed or DatabaseError."""
+        [answer] = await self.run(function, [request])
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def read(self, function: BatchWork[Q, A], requests: Sequence[Q]) -> list[A | Exception]:
+        """As `run`, on a snapshot."""
+        try:
+            return list(await self.database.read(lambda reader: function(reader, requests)))
+        except DatabaseError:
+            raise
+        except Exception as bug:
+            if len(requests) > 1:
+                middle = len(requests) // 2
+                first = await self.read(function, requests[:middle])
+                return first + await self.read(function, requests[middle:])
+            return [_failed(function, requests[0], bug)]
+
+    async def _rerun(self, function: BatchWork[Q, A], requests: Sequence[Q]) -> list[A]:
+        for attempt in range(1, RERUNS):
+            try:
+                return await self._transact(function, requests)
+            except DuplicateKey:
+                continue  # somebody else's row: look at once
+            except DatabaseError as error:
+                log.warning("a batch of %d runs again: %s", len(requests), error)
+                await asyncio.sleep(backoff(self._world, attempt, first=FIRST_PAUSE, most=LONGEST_PAUSE))
+        return await self._transact(function, requests)
+
+    async def _transact(self, function: BatchWork[Q, A], requests: Sequence[Q]) -> list[A]:
+        stored: list[Any] = []
+
+        def work(tx: BaseTransaction) -> list[A]:
+            answers = function(tx, requests)
+            if len(answers) != len(requests):
+                raise AssertionError(f"{function} answered {len(answers)} of {len(requests)} requests")
+            stored.extend(departure.store(tx) for departure in self._departures)
+            return answers
+
+        try:
+            answers = await self.database.write(work)
+        except BaseException:
+            for departure, what in zip(self._departures, stored, strict=False):
+                departure.abandoned(what)
+            raise
+        self.commits += 1
+        for departure, what in zip(self._departures, stored, strict=True):
+            departure.committed(what)
+        return answers
+
+
+def _failed(function: Callable[..., Any], request: object, bug: Exception) -> OperationFailed:
+    name = getattr(function, "__qualname__", str(function))
+    log.error("%s failed for %.500r", name, request, exc_info=bug)
+    failed = OperationFailed(f"{name}: {type(bug).__name__}: {bug}")
+    failed.__cause__ = bug
+    return failed

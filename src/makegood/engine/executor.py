@@ -1,0 +1,46 @@
+"""Where blocking work runs: in threads on a real machine, in line in a simulated one."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+class Executor(Protocol):
+    """Runs a blocking function without holding up the event loop."""
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """The result of `work`, or what it raised."""
+        ...
+
+    def close(self) -> None:
+        """Waits for what is running; nothing new is taken."""
+        ...
+
+
+class InlineExecutor:
+    """Runs the work at once, on the loop's own thread: for tests and simulation."""
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """The result of `work`, or what it raised."""
+        return work()
+
+    def close(self) -> None:
+        """Nothing to wait for."""
+
+
+class ThreadExecutor:
+    """`threads` worker threads; more work than that waits in the order in which it came."""
+
+    def __init__(self, name: str, threads: int = 1) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix=name)
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """The result of `work`, or what it raised."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    def close(self) -> None:
+        """Waits for what is running; nothing new is taken."""
+        self._pool.shutdown(wait=True)

@@ -1,0 +1,206 @@
+"""An event takes effect once; the failing ones are set aside, retried, buried, replayed.
+
+A consumer takes messages of one group, runs the listeners on batches of events, and acknowledges when all of them
+have taken effect or are set aside. A listener whose effect has no key of its own gets an inbox row for each event,
+in the same commit. An event whose listener raises is written to `set_aside` and does not hold up its neighbours:
+it is tried again alone, at most `TRIES` times with back-off, then buried until a person replays it.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import msgspec
+
+from makegood.engine import messages
+from makegood.engine.backoff import backoff
+from makegood.engine.broker.port import Message
+from makegood.engine.execution import Execution
+from makegood.engine.service import BATCH, ListenerSpec
+from makegood.engine.tables import EngineTables, Inbox, SetAside
+from makegood.engine.world import World
+
+TRIES = 16
+"""How often a listener may raise for an event before it is buried."""
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 600.0
+"""Seconds between tries of an event."""
+MEMORY = 7 * 86_400_000
+"""Milliseconds for which the inbox remembers an event: longer than a broker keeps messages."""
+MAX_ERROR = 2_000
+"""Characters kept of why an event failed."""
+
+log = logging.getLogger(__name__)
+
+
+class Arrival(NamedTuple):
+    """One event for one listener; `payload` is what it gets, `body` what a replay decodes again."""
+
+    topic: str
+    tag: str
+    key: str
+    event_id: str
+    body: bytes
+    payload: Any
+
+
+class Undecodable(Exception):
+    """The body is not what the listener's payload type says; compare the publisher's version with this one's."""
+
+
+class Listening:
+    """One listener of a running service, with its group."""
+
+    def __init__(self, service: object, group: str, spec: ListenerSpec, tables: EngineTables) -> None:
+        self.group = group
+        self.spec = spec
+        self._tables = tables
+        self._hear: Callable[[Any, Sequence[Any]], None] = partial(spec.function, service)
+
+    def hear(self, tx: Any, arrivals: Sequence[Arrival]) -> list[None]:
+        """Runs the listener on what it has not heard yet, and remembers."""
+        fresh = arrivals if self.spec.idempotent else self._unheard(tx, arrivals)
+        if fresh:
+            self._hear(tx, [arrival.payload for arrival in fresh])
+        return [None for _ in arrivals]
+
+    def retry(self, tx: Any, rows: Sequence[SetAside]) -> list[None]:
+        """Hears events that were set aside, and ends that; one that somebody else has heard is left alone."""
+        held = tx.lock(self._tables.set_aside, [_key_of(row) for row in rows])
+        still = [row for row in held.values() if row.due_at is not None and row.due_at <= tx.now]
+        self.hear(tx, [self.arrival(row.topic, row.tag, row.message_key, row.event_id, row.body) for row in still])
+        tx.delete(self._tables.set_aside, [_key_of(row) for row in still])
+        return [None for _ in rows]
+
+    def arrival(self, topic: str, tag: str, key: str, event_id: str, body: bytes) -> Arrival:
+        """The event with its payload decoded; raises Undecodable."""
+        try:
+            return Arrival(topic, tag, key, event_id, body, messages.read(body, self.spec.payload))
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise Undecodable(f"{topic}: {tag} {event_id} is no {self.spec.payload}: {error}") from error
+
+    def _unheard(self, tx: Any, arrivals: Sequence[Arrival]) -> list[Arrival]:
+        keyed = {(self.group, arrival.topic, arrival.event_id): arrival for arrival in arrivals}
+        known = tx.select(self._tables.inbox, keyed)
+        fresh = {key: arrival for key, arrival in keyed.items() if key not in known}
+        tx.insert(self._tables.inbox, [Inbox(*key, tx.now) for key in fresh])
+        return list(fresh.values())
+
+
+class InboxOfGroup:
+    """What one consumer group of a service does with messages."""
+
+    def __init__(
+        self, group: str, listenings: Sequence[Listening], tables: EngineTables, execution: Execution, world: World
+    ) -> None:
+        self.group = group
+        self._listenings = listenings
+        self._table = tables.set_aside
+        self._execution = execution
+        self._world = world
+
+    async def take(self, batch: Sequence[Message]) -> None:
+        """When this returns every event has taken effect or is set aside. Raises DatabaseError: then take it again."""
+        for listening in self._listenings:
+            arrivals: list[Arrival] = []
+            spoiled: list[tuple[Arrival, Exception]] = []
+            for message in batch:
+                if message.topic == listening.spec.topic and listening.spec.tag in ("", message.tag):
+                    _sort(listening, message, arrivals, spoiled)
+            for begin in range(0, len(arrivals), BATCH):
+                await self._hear(listening, arrivals[begin : begin + BATCH])
+            for arrival, error in spoiled:
+                await self._set_aside(arrival, error, buried=True)
+
+    async def retry(self, row: SetAside) -> bool:
+        """Tries an event that was set aside again; says whether it took effect."""
+        for listening in self._listenings:
+            if row.topic == listening.spec.topic and listening.spec.tag in ("", row.tag):
+                [answer] = await self._execution.run(listening.retry, [row])
+                if isinstance(answer, Exception):
+                    await self._execution.run_one(self._note_failure, (row, answer))
+                    return False
+        return True
+
+    async def _hear(self, listening: Listening, arrivals: list[Arrival]) -> None:
+        answers = await self._execution.run(listening.hear, arrivals)
+        for arrival, answer in zip(arrivals, answers, strict=True):
+            if isinstance(answer, Exception):
+                await self._set_aside(arrival, answer, buried=False)
+
+    async def _set_aside(self, arrival: Arrival, error: Exception, *, buried: bool) -> None:
+        log.error("%s sets aside %s: %s %s: %s", self.group, arrival.topic, arrival.tag, arrival.event_id, error)
+        await self._execution.run_one(partial(self._write_aside, buried=buried), (arrival, error))
+
+    def _write_aside(self, tx: Any, failures: Sequence[tuple[Arrival, Exception]], *, buried: bool) -> list[None]:
+        keyed = {(self.group, arrival.topic, arrival.event_id): (arrival, error) for arrival, error in failures}
+        known = tx.lock(self._table, keyed)
+        due = None if buried else tx.now + int(FIRST_PAUSE * 1000)
+        tx.insert(
+            self._table,
+            [
+                SetAside(*key, one.tag, one.key, one.body, 1, tx.now, tx.now, due, str(error)[:MAX_ERROR])
+                for key, (one, error) in keyed.items()
+                if key not in known
+            ],
+        )
+        return [None for _ in failures]
+
+    def _note_failure(self, tx: Any, failures: Sequence[tuple[SetAside, Exception]]) -> list[None]:
+        for failed, error in failures:
+            for row in tx.lock(self._table, [_key_of(failed)]).values():
+                row.tries += 1
+                row.last_at, row.error = tx.now, str(error)[:MAX_ERROR]
+                pause = backoff(self._world, row.tries, first=FIRST_PAUSE, most=LONGEST_PAUSE)
+                row.due_at = tx.now + int(pause * 1000) if row.tries < TRIES else None
+                tx.update(self._table, [row])
+        return [None for _ in failures]
+
+
+def replay(tables: EngineTables, tx: Any, keys: Sequence[tuple[str, str, str]]) -> list[bool]:
+    """Lets events that were set aside be tried again at once, from the first try; says which are there."""
+    rows = tx.lock(tables.set_aside, keys)
+    for row in rows.values():
+        row.tries, row.due_at = 0, tx.now
+    tx.update(tables.set_aside, rows.values())
+    return [key in rows for key in keys]
+
+
+def prune(tables: EngineTables, tx: Any, limit: int) -> int:
+    """Forgets events that no broker can deliver any more; says how many."""
+    old = [(row.group_name, row.topic, row.event_id) for row in tx.due(tables.inbox, "at", tx.now - MEMORY, limit)]
+    tx.discard(tables.inbox, old)
+    return len(old)
+
+
+def _key_of(row: SetAside) -> tuple[str, str, str]:
+    return (row.group_name, row.topic, row.event_id)
+
+
+def _sort(
+    listening: Listening,
+    message: Message,
+    arrivals: list[Arrival],
+    spoiled: list[tuple[Arrival, Exception]],
+) -> None:
+    for event_id, body in _events_of(listening, message, spoiled):
+        try:
+            arrivals.append(listening.arrival(message.topic, message.tag, message.key, event_id, body))
+        except Undecodable as error:
+            spoiled.append((_raw(message, event_id, body), error))
+
+
+def _events_of(
+    listening: Listening, message: Message, spoiled: list[tuple[Arrival, Exception]]
+) -> list[tuple[str, bytes]]:
+    if not listening.spec.batched:
+        return [(message.message_id, message.body)]
+    try:
+        return [(one.id, bytes(one.data)) for one in messages.unpack(message)]
+    except msgspec.MsgspecError as error:
+        spoiled.append((_raw(message, message.message_id, message.body), error))
+        return []
+
+
+def _raw(message: Message, event_id: str, body: bytes) -> Arrival:
+    return Arrival(message.topic, message.tag, message.key[:128], event_id[:64], body, None)

@@ -1,0 +1,170 @@
+"""Messages leave with the commit that caused them.
+
+The events of one commit with the same topic and tag are one row, written in that commit, and one message. The
+process that committed the row relays it from memory; nothing is read back. A published row is deleted inside a
+later commit. A crash between publishing and deleting sends the message again: listeners bear repeats. Rows that a
+dead process left are taken over when their lease runs out, or at once by a process that knows it is alone.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from typing import Any, NamedTuple
+
+import msgspec
+
+from makegood.engine import messages
+from makegood.engine.backoff import backoff
+from makegood.engine.broker.port import Broker, Message
+from makegood.engine.database.base import BaseTransaction, Published, Sent
+from makegood.engine.errors import BrokerUnavailable
+from makegood.engine.tables import EngineTables, Outbox
+from makegood.engine.world import World
+
+LEASE = 60_000
+"""Milliseconds for which the process that wrote a row has it to itself."""
+MAX_WAITING = 4_096
+"""Most rows waiting in memory; what is more is left in the table for the sweep."""
+PUBLISH = 64
+"""Most messages given to the broker at once."""
+DELETE = 512
+"""Most published rows deleted in one commit."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+"""Seconds between tries while the broker is away."""
+
+log = logging.getLogger(__name__)
+
+
+class Wanted:
+    """Which events somebody listens to; others are not published. Messages of no event always are."""
+
+    def __init__(self, subscriptions: set[tuple[str, str]]) -> None:
+        self._tags = frozenset(subscriptions)
+
+    def __call__(self, topic: str, tag: str) -> bool:
+        """Whether a listener of this topic wants this tag, or every tag."""
+        return (topic, tag) in self._tags or (topic, "") in self._tags
+
+
+class Stored(NamedTuple):
+    """What one transaction did to the outbox: the rows it added, the published ones it deleted."""
+
+    rows: list[Outbox]
+    deleted: list[int]
+
+
+class OutboxRelay:
+    """The outbox of one service in one process."""
+
+    def __init__(self, tables: EngineTables, broker: Broker, world: World, wanted: Wanted) -> None:
+        self._table = tables.outbox
+        self._broker, self._world, self._wanted = broker, world, wanted
+        self._waiting: deque[Outbox] = deque()
+        self._here: set[int] = set()
+        self._published: deque[int] = deque()
+        self._arrived = asyncio.Event()
+
+    @property
+    def backlog(self) -> int:
+        """Messages not known to be published."""
+        return len(self._waiting)
+
+    @property
+    def untidy(self) -> bool:
+        """Whether published rows wait to be deleted."""
+        return bool(self._published)
+
+    def store(self, tx: Any) -> Stored:
+        """Writes the transaction's events and messages as rows, and deletes rows that were published."""
+        rows = [*self._event_rows(tx), *(self._message_row(tx, sent) for sent in tx.outgoing.messages)]
+        tx.insert(self._table, rows)
+        published = [self._published.popleft() for _ in range(min(DELETE, len(self._published)))]
+        tx.discard(self._table, published)
+        return Stored(rows, published)
+
+    def committed(self, stored: Stored) -> None:
+        """Relays the rows of a commit."""
+        self._here.difference_update(stored.deleted)
+        self.relay(stored.rows)
+
+    def abandoned(self, stored: Stored) -> None:
+        """The rows that were to be deleted wait for another commit."""
+        self._published.extend(stored.deleted)
+
+    def relay(self, rows: list[Outbox]) -> None:
+        """Publishes these in the background; what does not fit in memory is left for the sweep."""
+        for row in rows:
+            if len(self._waiting) < MAX_WAITING and row.message_id not in self._here:
+                self._here.add(row.message_id)
+                self._waiting.append(row)
+        if self._waiting:
+            self._arrived.set()
+
+    def take_over(self, tx: Any, limit: int) -> list[Outbox]:
+        """Leases rows whose process did not publish them in time."""
+        due = [row.message_id for row in tx.due(self._table, "due_at", tx.now, limit)]
+        mine = list(tx.lock(self._table, due).values())
+        for row in mine:
+            row.due_at = tx.now + LEASE
+        tx.update(self._table, mine)
+        return mine
+
+    def left_behind(self, reader: Any, before: int, limit: int) -> list[Outbox]:
+        """Rows of an earlier life of this process, the oldest first; only for a process that is alone."""
+        rows: list[Outbox] = reader.page(self._table, limit=limit)
+        return [row for row in rows if row.message_id < before]
+
+    async def run(self) -> None:
+        """Publishes what arrives, for ever; while the broker is away it waits and tries again."""
+        failures = 0
+        while True:
+            await self._arrived.wait()
+            batch = [self._waiting[at] for at in range(min(PUBLISH, len(self._waiting)))]
+            try:
+                await self._broker.publish([_message(row) for row in batch])
+            except BrokerUnavailable as error:
+                failures += 1
+                log.warning("the broker did not take %d messages (%s); trying again", len(batch), error)
+                pause = backoff(self._world, failures, first=FIRST_PAUSE, most=LONGEST_PAUSE)
+                await asyncio.sleep(pause)
+                continue
+            failures = 0
+            for row in batch:
+                self._waiting.popleft()
+                self._published.append(row.message_id)
+            if not self._waiting:
+                self._arrived.clear()
+
+    def _event_rows(self, tx: BaseTransaction) -> list[Outbox]:
+        groups: dict[tuple[str, str], list[Published]] = {}
+        for said in tx.outgoing.events:
+            if self._wanted(said.event.topic, said.event.tag):
+                groups.setdefault((said.event.topic, said.event.tag), []).append(said)
+        return [row for group in groups.values() for row in _event_rows(tx, group)]
+
+    def _message_row(self, tx: BaseTransaction, sent: Sent) -> Outbox:
+        body, kind = messages.convert(sent.payload)
+        return _row(
+            tx, sent.topic, sent.tag, sent.key, body, kind, tx.now + int(sent.delay * 1000) if sent.delay else 0
+        )
+
+
+def _event_rows(tx: BaseTransaction, group: list[Published]) -> list[Outbox]:
+    envelopes = [msgspec.json.encode({"id": str(tx.new_id()), "at": tx.now, "data": said.payload}) for said in group]
+    event = group[0].event
+    rows: list[Outbox] = []
+    begin = 0
+    for count, body in messages.pack(envelopes):
+        key = messages.join_keys([said.key for said in group[begin : begin + count]])
+        rows.append(_row(tx, event.topic, event.tag, key, body, messages.EVENTS, 0))
+        begin += count
+    return rows
+
+
+def _row(tx: BaseTransaction, topic: str, tag: str, key: str, body: bytes, kind: str, deliver_at: int) -> Outbox:
+    return Outbox(tx.new_id(), topic, tag, key, kind, body, deliver_at, tx.now + LEASE)
+
+
+def _message(row: Outbox) -> Message:
+    properties = {messages.FORMAT: row.format}
+    return Message(row.topic, str(row.message_id), row.body, row.tag, row.message_key, properties, row.deliver_at)

@@ -1,0 +1,34 @@
+"""Calls within one process."""
+
+import asyncio
+from typing import TypeVar
+
+from makegood.engine.contracts import Operation
+from makegood.engine.deadline import Deadline
+from makegood.engine.errors import DeadlineExceeded, ServiceUnavailable
+from makegood.engine.rpc.port import Handler
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+
+
+class LocalCaller:
+    """Knows the handlers of the services in this process."""
+
+    def __init__(self) -> None:
+        self._handlers: dict[tuple[str, str], Handler] = {}
+
+    def offer(self, service: str, name: str, handler: Handler) -> None:
+        """Answers this operation from now on."""
+        self._handlers[service, name] = handler
+
+    async def call(self, operation: Operation[Q, A], request: Q, deadline: Deadline) -> A:
+        """The answer of the service in this process, in time."""
+        handler = self._handlers.get((operation.service, operation.name))
+        if handler is None:
+            raise ServiceUnavailable(f"no service in this process answers {operation}")
+        try:
+            async with asyncio.timeout_at(deadline.at):
+                return await handler(request, deadline)
+        except TimeoutError as error:
+            raise DeadlineExceeded(f"{operation} did not answer in time; it may have taken effect") from error

@@ -1,0 +1,238 @@
+"""Durable work that calls outside: leased, done, recorded.
+
+A task is a row written by the transaction that wants it. A worker leases it in one commit, does the work holding
+no transaction, and records the outcome in another commit that also deletes or re-schedules the row. A process that
+dies in between leaves a lease that runs out: so the work may happen twice, and carries a fixed key outside.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from makegood.engine.backoff import backoff
+from makegood.engine.batching import Batcher
+from makegood.engine.database.base import Enqueued
+from makegood.engine.deadline import Deadline
+from makegood.engine.errors import EngineError, OperationFailed
+from makegood.engine.execution import Execution
+from makegood.engine.service import Later, TaskResult, TaskSpec
+from makegood.engine.tables import EngineTables, TaskRow
+from makegood.engine.world import World
+
+LEASE = 60.0
+"""Seconds a worker has; its work is given up a little before."""
+WORK = 50.0
+"""Seconds after which the work is stopped and counts as failed."""
+ATTEMPTS = 16
+"""Failed attempts after which a task waits for a person."""
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 600.0
+"""Seconds between failed attempts."""
+CONCURRENCY = 64
+"""Most tasks of a service that run at once in a process."""
+IDLE = 1.0
+"""Seconds between looks for due tasks when nobody says that there are any."""
+MAX_ERROR = 2_000
+
+log = logging.getLogger(__name__)
+Key = tuple[str, str]
+
+
+class _Ended(NamedTuple):
+    """A run that has ended: with an outcome, or with an error."""
+
+    row: TaskRow
+    payload: Any
+    outcome: Any
+    error: str | None
+
+
+class TaskRunner:
+    """The workers of one service in one process. `life` marks this process's leases."""
+
+    def __init__(
+        self, service: object, specs: Sequence[TaskSpec[Any, Any, Any]], tables: EngineTables, world: World, life: int
+    ) -> None:
+        self._service = service
+        self._specs = {spec.contract.name: spec for spec in specs}
+        self._table = tables.tasks
+        self._world = world
+        self._life = life
+        self._wake = asyncio.Event()
+        self._running: dict[Key, asyncio.Task[None]] = {}
+        self._execution: Execution | None = None
+        self._ends: Batcher[_Ended, None] | None = None
+
+    def bind(self, execution: Execution) -> None:
+        """Gives the workers the service's transactions."""
+        self._execution = execution
+        self._ends = Batcher("ends of tasks", lambda ended: execution.run(self._record, ended), limit=CONCURRENCY)
+
+    def store(self, tx: Any) -> bool:
+        """Writes what the transaction enqueued; says whether there is anything to do soon."""
+        wanted = {(one.task.name, one.key): one for one in tx.outgoing.tasks}
+        if not wanted:
+            return False
+        known = tx.lock(self._table, wanted)
+        waiting = [row for row in known.values() if row.leased_by is None]
+        for row in waiting:
+            row.due_at, row.attempt, row.state = _due(tx, wanted[row.kind, row.task_key]), 0, "WAITING"
+        tx.update(self._table, waiting)
+        tx.insert(self._table, [_row(tx, key, one) for key, one in wanted.items() if key not in known])
+        return True
+
+    def committed(self, stored: bool) -> None:
+        """Wakes the workers."""
+        if stored:
+            self._wake.set()
+
+    def abandoned(self, stored: bool) -> None:
+        """Nothing was enqueued."""
+
+    async def run(self) -> None:
+        """Leases and runs what is due, for ever."""
+        while True:
+            leased = await self._lease_some()
+            for row in leased:
+                key = (row.kind, row.task_key)
+                self._running[key] = asyncio.get_running_loop().create_task(self._work(row), name=f"task {key}")
+            if not leased:
+                self._wake.clear()
+                await self._pause()
+
+    def revive(self, tx: Any, limits: Sequence[int]) -> list[int]:
+        """Frees the leases of this process's earlier lives; only for a process that is alone."""
+        freed = 0
+        for limit in limits:
+            held = tx.due(self._table, "leased_by", self._life - 1, limit)
+            rows = list(tx.lock(self._table, [(row.kind, row.task_key) for row in held]).values())
+            for row in rows:
+                row.leased_by, row.due_at = None, tx.now
+            tx.update(self._table, rows)
+            freed += len(rows)
+        return [freed]
+
+    async def _pause(self) -> None:
+        try:
+            async with asyncio.timeout(IDLE):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    async def _lease_some(self) -> list[TaskRow]:
+        free = CONCURRENCY - len(self._running)
+        assert self._execution is not None
+        if free <= 0:
+            return []
+        try:
+            found = await self._execution.database.read(lambda reader: self._due_keys(reader, free))
+            return await self._execution.run_one(self._lease, found) if found else []
+        except EngineError as error:
+            log.warning("due tasks could not be leased: %s", error)
+            return []
+
+    def _due_keys(self, reader: Any, limit: int) -> list[Key]:
+        return [(row.kind, row.task_key) for row in reader.due(self._table, "due_at", reader.now, limit)]
+
+    def _lease(self, tx: Any, batches: Sequence[list[Key]]) -> list[list[TaskRow]]:
+        return [self._lease_batch(tx, [key for key in keys if key not in self._running]) for keys in batches]
+
+    def _lease_batch(self, tx: Any, keys: list[Key]) -> list[TaskRow]:
+        rows = tx.lock(self._table, keys).values()
+        due = [row for row in rows if row.due_at is not None and row.due_at <= tx.now]
+        for row in due:
+            row.leased_by, row.due_at = self._life, tx.now + int(LEASE * 1000)
+            row.attempt += 1
+        tx.update(self._table, due)
+        return due
+
+    async def _work(self, row: TaskRow) -> None:
+        key = (row.kind, row.task_key)
+        try:
+            await self._end(await self._outcome(row))
+        except EngineError as error:
+            log.warning("the end of task %s was not recorded, it will run again: %s", key, error)
+        finally:
+            self._running.pop(key, None)
+            self._wake.set()
+
+    async def _end(self, ended: _Ended) -> None:
+        assert self._ends is not None
+        try:
+            await self._ends.submit(ended, Deadline.after(LEASE))
+        except OperationFailed as bug:
+            failed = ended._replace(outcome=None, error=f"its outcome cannot be recorded: {bug}"[:MAX_ERROR])
+            await self._ends.submit(failed, Deadline.after(LEASE))
+
+    async def _outcome(self, row: TaskRow) -> _Ended:
+        spec = self._specs[row.kind]
+        payload = msgspec.json.decode(row.payload, type=spec.contract.payload)
+        try:
+            async with asyncio.timeout(WORK):
+                return _Ended(row, payload, await spec.work(self._service, payload), None)
+        except Exception as error:
+            log.warning("task %s %s failed (attempt %d): %r", row.kind, row.task_key, row.attempt, error)
+            return _Ended(row, payload, None, f"{type(error).__name__}: {error}"[:MAX_ERROR])
+
+    def _record(self, tx: Any, ended: Sequence[_Ended]) -> list[None]:
+        held = tx.lock(self._table, [(one.row.kind, one.row.task_key) for one in ended])
+        ours = [one for one in ended if _leased(held.get((one.row.kind, one.row.task_key)), one.row)]
+        for kind in dict.fromkeys(one.row.kind for one in ours):
+            self._record_kind(tx, held, [one for one in ours if one.row.kind == kind])
+        return [None for _ in ended]
+
+    def _record_kind(self, tx: Any, held: dict[Key, TaskRow], ended: list[_Ended]) -> None:
+        record = self._specs[ended[0].row.kind].record
+        done = [one for one in ended if one.error is None]
+        results = [TaskResult(one.row.task_key, one.payload, one.outcome, one.row.attempt) for one in done]
+        verdicts = record(self._service, tx, results) if record and results else [None for _ in results]
+        gone = [one.row for one, verdict in zip(done, verdicts, strict=True) if verdict is None]
+        tx.delete(self._table, [(row.kind, row.task_key) for row in gone])
+        kept: list[TaskRow] = []
+        for one, verdict in zip(done, verdicts, strict=True):
+            if verdict is not None:
+                kept.append(_again(tx, held[one.row.kind, one.row.task_key], verdict))
+        kept.extend(
+            self._failed(tx, held[one.row.kind, one.row.task_key], one.error) for one in ended if one.error is not None
+        )
+        tx.update(self._table, kept)
+
+    def _failed(self, tx: Any, row: TaskRow, error: str) -> TaskRow:
+        row.leased_by, row.error = None, error
+        pause = backoff(self._world, row.attempt, first=FIRST_PAUSE, most=LONGEST_PAUSE)
+        row.due_at = tx.now + int(pause * 1000)
+        if row.attempt >= ATTEMPTS:
+            row.due_at, row.state = None, "GIVEN_UP"
+        return row
+
+
+def revive_given_up(tables: EngineTables, tx: Any, keys: Sequence[Key]) -> list[bool]:
+    """Lets tasks that were given up run again at once, from the first attempt; says which were."""
+    held = tx.lock(tables.tasks, keys)
+    rows = {key: row for key, row in held.items() if row.state == "GIVEN_UP"}
+    for row in rows.values():
+        row.state, row.attempt, row.due_at = "WAITING", 0, tx.now
+    tx.update(tables.tasks, rows.values())
+    return [key in rows for key in keys]
+
+
+def _again(tx: Any, row: TaskRow, later: Later) -> TaskRow:
+    row.leased_by, row.error = None, ""
+    row.attempt -= 1
+    row.due_at = tx.now + int(later.seconds * 1000)
+    return row
+
+
+def _leased(held: TaskRow | None, row: TaskRow) -> bool:
+    return held is not None and held.leased_by == row.leased_by and held.attempt == row.attempt
+
+
+def _due(tx: Any, enqueued: Enqueued) -> int:
+    return tx.now + int(enqueued.delay * 1000)
+
+
+def _row(tx: Any, key: Key, enqueued: Enqueued) -> TaskRow:
+    payload = msgspec.json.encode(enqueued.payload)
+    return TaskRow(*key, "WAITING", payload, 0, tx.now, _due(tx, enqueued), None, "")

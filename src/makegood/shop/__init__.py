@@ -1,0 +1,1 @@
+"""The shop: one folder for each box of the diagram."""
