@@ -118,6 +118,7 @@ class Batcher(Generic[Q, A]):
         began = loop.time()
         try:
             answers: Sequence[A | Exception] = await self._run([call.request for call in batch])
+            assert len(answers) == len(batch), f"{self.name} has {len(answers)} answers to {len(batch)} calls"
         except Exception as error:
             answers = [error] * len(batch)
         self._note(len(batch), loop.time() - began)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from makegood.engine.backoff import backoff
 from makegood.engine.broker.port import Broker, Delivery, Subscription
-from makegood.engine.errors import BrokerUnavailable, DatabaseError
+from makegood.engine.errors import BrokerUnavailable, EngineError
 from makegood.engine.inbox import InboxOfGroup
 from makegood.engine.world import World
 
@@ -27,24 +27,27 @@ class Consumer:
         self._inbox, self._topics = inbox, topics
         self._broker, self._world = broker, world
         self.received = 0
+        self.joined = asyncio.Event()
+        """Set once the broker keeps messages for the group."""
+        self._failures = 0
 
     async def run(self) -> None:
         """Consumes for ever; while the broker is away it joins again, while the database is away it stops polling."""
-        failures = 0
         while True:
             try:
                 subscription = await self._broker.subscribe(self._inbox.group, self._topics)
-                failures = 0
+                self.joined.set()
                 await self._consume(subscription)
             except BrokerUnavailable as error:
-                failures += 1
+                self._failures += 1
                 log.warning("%s: the broker is away (%s); trying again", self._inbox.group, error)
-                await asyncio.sleep(backoff(self._world, failures, first=FIRST_PAUSE, most=LONGEST_PAUSE))
+                await asyncio.sleep(backoff(self._world, self._failures, first=FIRST_PAUSE, most=LONGEST_PAUSE))
 
     async def _consume(self, subscription: Subscription) -> None:
         try:
             while True:
                 deliveries = await subscription.receive(RECEIVE, POLL)
+                self._failures = 0
                 if deliveries:
                     await self._take(deliveries)
                     await subscription.acknowledge(deliveries)
@@ -58,7 +61,7 @@ class Consumer:
         while True:
             try:
                 return await self._inbox.take(messages)
-            except DatabaseError as error:
+            except EngineError as error:
                 failures += 1
-                log.warning("%s: the database is away (%s); trying again", self._inbox.group, error)
+                log.warning("%s: messages cannot take effect (%s); trying again", self._inbox.group, error)
                 await asyncio.sleep(backoff(self._world, failures, first=FIRST_PAUSE, most=LONGEST_PAUSE))

@@ -50,3 +50,12 @@ class BrokerUnavailable(EngineError):
 
 class OperationFailed(EngineError):
     """A function raised for this very request: a bug; the log has the traceback."""
+
+
+MAX_TEXT = 2_000
+"""Characters kept of why something failed."""
+
+
+def text_of(error: BaseException) -> str:
+    """What is stored of an error: short, and such that every database takes it."""
+    return str(error)[:MAX_TEXT].encode(errors="replace").decode()

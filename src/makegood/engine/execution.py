@@ -1,13 +1,13 @@
 """Runs a batch function in a transaction, with what leaves by its commit; finds the one request that breaks it.
 
 A database error is never the fault of a request: the whole batch runs again, a bounded number of times. Any other
-exception is a bug that some request met: the transaction is rolled back and the batch halved, until only that
-request is left, and only it fails.
+exception is a bug that some request met, and so is a key that is still duplicate after all those runs: the
+transaction is rolled back and the batch halved, until only that request is left, and only it fails.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from makegood.engine.backoff import backoff
@@ -19,6 +19,7 @@ from makegood.engine.world import World
 Q = TypeVar("Q")
 A = TypeVar("A")
 BatchWork = Callable[[Any, Sequence[Q]], list[A]]
+Attempt = Callable[[BatchWork[Q, A], Sequence[Q]], Awaitable[list[A]]]
 
 RERUNS = 6
 """How often a batch is run before its database error becomes the callers' answer."""
@@ -45,26 +46,18 @@ class Departure(Protocol):
 
 
 class Execution:
-    """The transactions of one service in one process."""
+    """The transactions of one service in one process. One that has begun ends, even if its caller is cancelled."""
 
     def __init__(self, database: Database, world: World, departures: Sequence[Departure]) -> None:
         self.database = database
         self.commits = 0
         self._world = world
         self._departures = departures
+        self._under_way: dict[asyncio.Task[Any], None] = {}
 
     async def run(self, function: BatchWork[Q, A], requests: Sequence[Q]) -> list[A | Exception]:
         """An answer or an OperationFailed for each request. Raises DatabaseError when the database stays away."""
-        try:
-            return list(await self._rerun(function, requests))
-        except DatabaseError:
-            raise
-        except Exception as bug:
-            if len(requests) > 1:
-                middle = len(requests) // 2
-                first = await self.run(function, requests[:middle])
-                return first + await self.run(function, requests[middle:])
-            return [_failed(function, requests[0], bug)]
+        return await self._find_bugs(self._transact, function, requests)
 
     async def run_one(self, function: BatchWork[Q, A], request: Q) -> A:
         """The answer to a single request; raises OperationFailed or DatabaseError."""
@@ -75,36 +68,55 @@ class Execution:
 
     async def read(self, function: BatchWork[Q, A], requests: Sequence[Q]) -> list[A | Exception]:
         """As `run`, on a snapshot."""
-        try:
-            return list(await self.database.read(lambda reader: function(reader, requests)))
-        except DatabaseError:
-            raise
-        except Exception as bug:
-            if len(requests) > 1:
-                middle = len(requests) // 2
-                first = await self.read(function, requests[:middle])
-                return first + await self.read(function, requests[middle:])
-            return [_failed(function, requests[0], bug)]
+        return await self._find_bugs(self._look, function, requests)
 
-    async def _rerun(self, function: BatchWork[Q, A], requests: Sequence[Q]) -> list[A]:
-        for attempt in range(1, RERUNS):
+    async def idle(self) -> None:
+        """Returns when no transaction is under way."""
+        while self._under_way:
+            await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    async def _find_bugs(
+        self, attempt: Attempt[Q, A], function: BatchWork[Q, A], requests: Sequence[Q]
+    ) -> list[A | Exception]:
+        try:
+            return list(await self._rerun(attempt, function, requests))
+        except Exception as bug:
+            if isinstance(bug, DatabaseError) and not isinstance(bug, DuplicateKey):
+                raise
+            if len(requests) <= 1:
+                return [_failed(function, request, bug) for request in requests]
+        middle = len(requests) // 2
+        first = await self._find_bugs(attempt, function, requests[:middle])
+        return first + await self._find_bugs(attempt, function, requests[middle:])
+
+    async def _rerun(self, attempt: Attempt[Q, A], function: BatchWork[Q, A], requests: Sequence[Q]) -> list[A]:
+        for failures in range(1, RERUNS):
             try:
-                return await self._transact(function, requests)
+                return await attempt(function, requests)
             except DuplicateKey:
                 continue  # somebody else's row: look at once
             except DatabaseError as error:
                 log.warning("a batch of %d runs again: %s", len(requests), error)
-                await asyncio.sleep(backoff(self._world, attempt, first=FIRST_PAUSE, most=LONGEST_PAUSE))
-        return await self._transact(function, requests)
+                await asyncio.sleep(backoff(self._world, failures, first=FIRST_PAUSE, most=LONGEST_PAUSE))
+        return await attempt(function, requests)
+
+    async def _look(self, function: BatchWork[Q, A], requests: Sequence[Q]) -> list[A]:
+        return await self.database.read(lambda reader: _checked(function, reader, requests))
 
     async def _transact(self, function: BatchWork[Q, A], requests: Sequence[Q]) -> list[A]:
+        # A task of its own: what a commit sends must leave though the caller has gone away.
+        transaction = asyncio.get_running_loop().create_task(self._commit(function, requests))
+        self._under_way[transaction] = None
+        transaction.add_done_callback(self._under_way.pop)
+        return await asyncio.shield(transaction)
+
+    async def _commit(self, function: BatchWork[Q, A], requests: Sequence[Q]) -> list[A]:
         stored: list[Any] = []
 
         def work(tx: BaseTransaction) -> list[A]:
-            answers = function(tx, requests)
-            if len(answers) != len(requests):
-                raise AssertionError(f"{function} answered {len(answers)} of {len(requests)} requests")
-            stored.extend(departure.store(tx) for departure in self._departures)
+            answers = _checked(function, tx, requests)
+            for departure in self._departures:
+                stored.append(departure.store(tx))
             return answers
 
         try:
@@ -117,6 +129,13 @@ class Execution:
         for departure, what in zip(self._departures, stored, strict=True):
             departure.committed(what)
         return answers
+
+
+def _checked(function: BatchWork[Q, A], tx: Any, requests: Sequence[Q]) -> list[A]:
+    answers = function(tx, requests)
+    if len(answers) != len(requests):
+        raise AssertionError(f"{function} gave {len(answers)} answers to {len(requests)} requests")
+    return answers
 
 
 def _failed(function: Callable[..., Any], request: object, bug: Exception) -> OperationFailed:

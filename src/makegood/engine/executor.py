@@ -39,8 +39,16 @@ class ThreadExecutor:
 
     async def run(self, work: Callable[[], T]) -> T:
         """The result of `work`, or what it raised."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, _without_stop, work)
 
     def close(self) -> None:
         """Waits for what is running; nothing new is taken."""
         self._pool.shutdown(wait=True)
+
+
+def _without_stop(work: Callable[[], T]) -> T:
+    """A future cannot hold StopIteration: whoever awaits it would wait for ever."""
+    try:
+        return work()
+    except StopIteration as error:
+        raise RuntimeError("StopIteration came out of a function: give `next` a default") from error

@@ -15,9 +15,12 @@ import msgspec
 
 from makegood.engine import messages
 from makegood.engine.backoff import backoff
+from makegood.engine.broker.limits import MAX_KEY, validate_subscription
 from makegood.engine.broker.port import Message
+from makegood.engine.database.table import Table
+from makegood.engine.errors import text_of
 from makegood.engine.execution import Execution
-from makegood.engine.service import BATCH, ListenerSpec
+from makegood.engine.service import BATCH, ListenerSpec, Service
 from makegood.engine.tables import EngineTables, Inbox, SetAside
 from makegood.engine.world import World
 
@@ -27,8 +30,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 600.0
 """Seconds between tries of an event."""
 MEMORY = 7 * 86_400_000
 """Milliseconds for which the inbox remembers an event: longer than a broker keeps messages."""
-MAX_ERROR = 2_000
-"""Characters kept of why an event failed."""
+NOBODY = "nobody in this group listens to this event: replay it when somebody does"
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +106,7 @@ class InboxOfGroup:
         for listening in self._listenings:
             arrivals: list[Arrival] = []
             spoiled: list[tuple[Arrival, Exception]] = []
-            for message in batch:
+            for message in map(_fitting, batch):
                 if message.topic == listening.spec.topic and listening.spec.tag in ("", message.tag):
                     _sort(listening, message, arrivals, spoiled)
             for begin in range(0, len(arrivals), BATCH):
@@ -119,8 +121,9 @@ class InboxOfGroup:
                 [answer] = await self._execution.run(listening.retry, [row])
                 if isinstance(answer, Exception):
                     await self._execution.run_one(self._note_failure, (row, answer))
-                    return False
-        return True
+                return not isinstance(answer, Exception)
+        await self._execution.run_one(partial(bury, self._table), row)
+        return False
 
     async def _hear(self, listening: Listening, arrivals: list[Arrival]) -> None:
         answers = await self._execution.run(listening.hear, arrivals)
@@ -139,7 +142,7 @@ class InboxOfGroup:
         tx.insert(
             self._table,
             [
-                SetAside(*key, one.tag, one.key, one.body, 1, tx.now, tx.now, due, str(error)[:MAX_ERROR])
+                SetAside(*key, one.tag, one.key, one.body, 1, tx.now, tx.now, due, text_of(error))
                 for key, (one, error) in keyed.items()
                 if key not in known
             ],
@@ -148,12 +151,14 @@ class InboxOfGroup:
 
     def _note_failure(self, tx: Any, failures: Sequence[tuple[SetAside, Exception]]) -> list[None]:
         for failed, error in failures:
-            for row in tx.lock(self._table, [_key_of(failed)]).values():
-                row.tries += 1
-                row.last_at, row.error = tx.now, str(error)[:MAX_ERROR]
-                pause = backoff(self._world, row.tries, first=FIRST_PAUSE, most=LONGEST_PAUSE)
-                row.due_at = tx.now + int(pause * 1000) if row.tries < TRIES else None
-                tx.update(self._table, [row])
+            row = tx.lock(self._table, [_key_of(failed)]).get(_key_of(failed))
+            if row is None or row.tries != failed.tries:
+                continue  # somebody else has tried it meanwhile
+            row.tries += 1
+            row.last_at, row.error = tx.now, text_of(error)
+            pause = backoff(self._world, row.tries, first=FIRST_PAUSE, most=LONGEST_PAUSE)
+            row.due_at = tx.now + int(pause * 1000) if row.tries < TRIES else None
+            tx.update(self._table, [row])
         return [None for _ in failures]
 
 
@@ -164,6 +169,40 @@ def replay(tables: EngineTables, tx: Any, keys: Sequence[tuple[str, str, str]]) 
         row.tries, row.due_at = 0, tx.now
     tx.update(tables.set_aside, rows.values())
     return [key in rows for key in keys]
+
+
+def bury(table: Table[SetAside, tuple[str, str, str]], tx: Any, rows: Sequence[SetAside]) -> list[None]:
+    """Ends the tries of events that nobody listens to any more."""
+    held = tx.lock(table, [_key_of(row) for row in rows])
+    for row in held.values():
+        row.due_at, row.error = None, NOBODY
+    tx.update(table, held.values())
+    return [None for _ in rows]
+
+
+def groups_of(service: Service) -> dict[str, list[ListenerSpec]]:
+    """The listeners of a service by their group. Raises ValueError when two of a group would share an event."""
+    groups: dict[str, list[ListenerSpec]] = {}
+    for spec in service.specs(ListenerSpec):
+        others = groups.setdefault(spec.group or service.name, [])
+        for other in others:
+            if other.topic == spec.topic and (other.tag == spec.tag or "" in (other.tag, spec.tag)):
+                raise ValueError(
+                    f"two listeners of {service.name} hear {spec.topic}: {spec.tag or 'all'} in one group, and only "
+                    "one of them would get it: give one of them a group of its own"
+                )
+        others.append(spec)
+    for group, specs in groups.items():
+        validate_subscription(group, topics_of(specs))
+    return groups
+
+
+def topics_of(specs: Sequence[ListenerSpec]) -> dict[str, frozenset[str]]:
+    """What a group with these listeners subscribes to: the tags of each topic, none for all."""
+    wanted: dict[str, list[str]] = {}
+    for spec in specs:
+        wanted.setdefault(spec.topic, []).append(spec.tag)
+    return {topic: frozenset[str]() if "" in tags else frozenset(tags) for topic, tags in wanted.items()}
 
 
 def prune(tables: EngineTables, tx: Any, limit: int) -> int:
@@ -202,5 +241,10 @@ def _events_of(
         return []
 
 
+def _fitting(message: Message) -> Message:
+    """The message with a key that the tables take; other programs may send longer ones."""
+    return msgspec.structs.replace(message, key=message.key[:MAX_KEY]) if len(message.key) > MAX_KEY else message
+
+
 def _raw(message: Message, event_id: str, body: bytes) -> Arrival:
-    return Arrival(message.topic, message.tag, message.key[:128], event_id[:64], body, None)
+    return Arrival(message.topic, message.tag, message.key, event_id, body, None)

@@ -1,7 +1,7 @@
 """What travels in a message: arrays of events between services, or any payload a program sends to a topic."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -21,7 +21,7 @@ MAX_KEYS = 128
 class Envelope(msgspec.Struct, frozen=True):
     """An event with its own id; `at` is when it happened, in ms UTC."""
 
-    id: str
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
     at: int
     data: msgspec.Raw
 

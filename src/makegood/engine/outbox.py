@@ -15,6 +15,7 @@ import msgspec
 
 from makegood.engine import messages
 from makegood.engine.backoff import backoff
+from makegood.engine.broker.limits import validate
 from makegood.engine.broker.port import Broker, Message
 from makegood.engine.database.base import BaseTransaction, Published, Sent
 from makegood.engine.errors import BrokerUnavailable
@@ -25,6 +26,8 @@ LEASE = 60_000
 """Milliseconds for which the process that wrote a row has it to itself."""
 MAX_WAITING = 4_096
 """Most rows waiting in memory; what is more is left in the table for the sweep."""
+MAX_WAITING_BYTES = 64 * 1024 * 1024
+"""Most bytes of bodies waiting in memory; what is more is left likewise."""
 PUBLISH = 64
 """Most messages given to the broker at once."""
 DELETE = 512
@@ -60,9 +63,12 @@ class OutboxRelay:
         self._table = tables.outbox
         self._broker, self._world, self._wanted = broker, world, wanted
         self._waiting: deque[Outbox] = deque()
+        self._waiting_bytes = 0
         self._here: set[int] = set()
         self._published: deque[int] = deque()
         self._arrived = asyncio.Event()
+        self._drained = asyncio.Event()
+        self._drained.set()
 
     @property
     def backlog(self) -> int:
@@ -70,16 +76,30 @@ class OutboxRelay:
         return len(self._waiting)
 
     @property
+    def has_room(self) -> bool:
+        """Whether rows of others can be taken in."""
+        return len(self._waiting) < MAX_WAITING // 2 and self._waiting_bytes < MAX_WAITING_BYTES // 2
+
+    @property
     def untidy(self) -> bool:
         """Whether published rows wait to be deleted."""
         return bool(self._published)
 
     def store(self, tx: Any) -> Stored:
-        """Writes the transaction's events and messages as rows, and deletes rows that were published."""
+        """Writes the transaction's events and messages as rows, and deletes rows that were published.
+
+        Raises ValueError for a message that no broker takes. Runs on the writer's thread: of what the event loop's
+        thread changes too it touches `_published` alone, by single calls.
+        """
         rows = [*self._event_rows(tx), *(self._message_row(tx, sent) for sent in tx.outgoing.messages)]
+        validate([_message(row) for row in rows])
         tx.insert(self._table, rows)
         published = [self._published.popleft() for _ in range(min(DELETE, len(self._published)))]
-        tx.discard(self._table, published)
+        try:
+            tx.discard(self._table, published)
+        except BaseException:
+            self._published.extend(published)
+            raise
         return Stored(rows, published)
 
     def committed(self, stored: Stored) -> None:
@@ -94,11 +114,14 @@ class OutboxRelay:
     def relay(self, rows: list[Outbox]) -> None:
         """Publishes these in the background; what does not fit in memory is left for the sweep."""
         for row in rows:
-            if len(self._waiting) < MAX_WAITING and row.message_id not in self._here:
+            full = len(self._waiting) >= MAX_WAITING or self._waiting_bytes >= MAX_WAITING_BYTES
+            if not full and row.message_id not in self._here:
                 self._here.add(row.message_id)
                 self._waiting.append(row)
+                self._waiting_bytes += len(row.body)
         if self._waiting:
             self._arrived.set()
+            self._drained.clear()
 
     def take_over(self, tx: Any, limit: int) -> list[Outbox]:
         """Leases rows whose process did not publish them in time."""
@@ -109,10 +132,9 @@ class OutboxRelay:
         tx.update(self._table, mine)
         return mine
 
-    def left_behind(self, reader: Any, before: int, limit: int) -> list[Outbox]:
-        """Rows of an earlier life of this process, the oldest first; only for a process that is alone."""
-        rows: list[Outbox] = reader.page(self._table, limit=limit)
-        return [row for row in rows if row.message_id < before]
+    def left_behind(self, reader: Any, after: int, before: int, limit: int) -> list[Outbox]:
+        """Rows of earlier lives of this process, in the order of their ids; only for a process that is alone."""
+        return [row for row in reader.page(self._table, after=after, limit=limit) if row.message_id < before]
 
     async def run(self) -> None:
         """Publishes what arrives, for ever; while the broker is away it waits and tries again."""
@@ -121,19 +143,39 @@ class OutboxRelay:
             await self._arrived.wait()
             batch = [self._waiting[at] for at in range(min(PUBLISH, len(self._waiting)))]
             try:
-                await self._broker.publish([_message(row) for row in batch])
+                await self._publish(batch)
+                failures = 0
             except BrokerUnavailable as error:
                 failures += 1
                 log.warning("the broker did not take %d messages (%s); trying again", len(batch), error)
-                pause = backoff(self._world, failures, first=FIRST_PAUSE, most=LONGEST_PAUSE)
-                await asyncio.sleep(pause)
-                continue
-            failures = 0
-            for row in batch:
-                self._waiting.popleft()
-                self._published.append(row.message_id)
-            if not self._waiting:
-                self._arrived.clear()
+                await asyncio.sleep(backoff(self._world, failures, first=FIRST_PAUSE, most=LONGEST_PAUSE))
+
+    async def drained(self) -> None:
+        """Returns when nothing waits in memory to be published."""
+        await self._drained.wait()
+
+    async def _publish(self, batch: list[Outbox]) -> None:
+        """Takes what was published, or refused for good, off the queue; raises BrokerUnavailable."""
+        try:
+            await self._broker.publish([_message(row) for row in batch])
+        except ValueError as error:
+            if len(batch) > 1:  # one of them holds up the others
+                for row in batch:
+                    await self._publish([row])
+                return
+            log.error("the broker refuses message %d, it stays in the outbox: %s", batch[0].message_id, error)
+            self._taken_off(batch)
+            return
+        self._taken_off(batch)
+        self._published.extend(row.message_id for row in batch)
+
+    def _taken_off(self, batch: list[Outbox]) -> None:
+        for row in batch:
+            self._waiting.popleft()
+            self._waiting_bytes -= len(row.body)
+        if not self._waiting:
+            self._arrived.clear()
+            self._drained.set()
 
     def _event_rows(self, tx: BaseTransaction) -> list[Outbox]:
         groups: dict[tuple[str, str], list[Published]] = {}

@@ -136,10 +136,10 @@ class Taking(Generic[Q, T, A]):
         self._answers = {id: reservations.stored_answer(row) for id, row in known.items()}
         self._new: list[Reservation] = []
         self._undecided: list[Q] = []
-        for request in {request.order_id: request for request in reversed(requests)}.values():
-            if request.order_id not in self._answers:
-                self._undecided.append(request)
-        self._undecided.reverse()
+        first: dict[int, Q] = {}
+        for request in requests:
+            first.setdefault(request.order_id, request)
+        self._undecided.extend(request for request in first.values() if request.order_id not in self._answers)
         self._refuse_late()
 
     def __iter__(self) -> Iterator[Q]:

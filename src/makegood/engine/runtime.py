@@ -23,6 +23,7 @@ from makegood.engine.lease import RENEW, NumberLease
 from makegood.engine.outbox import OutboxRelay, Wanted
 from makegood.engine.rpc.port import Caller, Handler
 from makegood.engine.service import (
+    BATCH,
     AsyncOperationSpec,
     ListenerSpec,
     OperationSpec,
@@ -48,6 +49,10 @@ TAKE_OVER_EVERY = 1.0
 """Seconds between looks for outbox rows of dead processes."""
 TAKE_OVER = 256
 PRUNE_EVERY = 60.0
+MAX_OWN = 100
+"""Most functions that a service runs by `write` and `read`."""
+OWN_DEADLINE = 30.0
+"""Seconds that such a call may wait before it is run."""
 LONGEST_PAUSE = 5.0
 """Seconds between tries of a loop that fails."""
 
@@ -74,6 +79,7 @@ class ServiceRuntime:
         self._broker, self._world, self._caller, self._compute = broker, world, caller, compute
         self._alone = alone
         self.batchers: dict[str, Batcher[Any, Any]] = {}
+        self._own: dict[Callable[..., Any], Batcher[Any, Any]] = {}
         self.outbox = OutboxRelay(service.tables, broker, world, wanted)
         self._lease = NumberLease(service.tables, world, service.name, alone=alone)
         self._loops: list[asyncio.Task[None]] = []
@@ -91,6 +97,10 @@ class ServiceRuntime:
         if self._alone:
             while await self.execution.run_one(self.tasks.revive, TAKE_OVER):
                 pass
+
+    def queues(self) -> list[Batcher[Any, Any]]:
+        """The queue in front of each function."""
+        return [*self.batchers.values(), *self._own.values()]
 
     def handlers(self) -> list[tuple[Operation[Any, Any], Handler]]:
         """What this service answers."""
@@ -119,7 +129,7 @@ class ServiceRuntime:
 
     async def stop(self) -> None:
         """Finishes the calls that were accepted, then ends the loops; what they left is taken up next time."""
-        for batcher in self.batchers.values():
+        for batcher in self.queues():
             await batcher.idle()
         for loop in self._loops:
             loop.cancel()
@@ -134,12 +144,15 @@ class ServiceRuntime:
         return await self._caller.call(operation, request, deadline)
 
     async def write(self, function: Callable[[Transaction, Sequence[Q]], list[A]], requests: Sequence[Q]) -> list[A]:
-        """Runs a batch function of this service in a transaction; the first failure is raised."""
-        return _all_good(await self.execution.run(function, requests))
+        """Runs a batch function of this service in a transaction, shared with others who want the same now.
+
+        The first failure is raised. `function` is a module's function or a method, not one made for this call.
+        """
+        return await self._batched(function, self.execution.run, requests)
 
     async def read(self, function: Callable[[Reader, Sequence[Q]], list[A]], requests: Sequence[Q]) -> list[A]:
-        """Runs a batch function of this service on a snapshot."""
-        return _all_good(await self.execution.read(function, requests))
+        """Runs a batch function of this service on a snapshot, shared with others who want the same now."""
+        return await self._batched(function, self.execution.read, requests)
 
     async def compute(self, work: Callable[[], A]) -> A:
         """Runs CPU-heavy work (signing, hashing) in the bounded pool."""
@@ -155,6 +168,17 @@ class ServiceRuntime:
             return await batcher.submit(request, deadline)
 
         return handle
+
+    async def _batched(
+        self, function: Callable[..., Any], run: Callable[..., Any], requests: Sequence[Any]
+    ) -> list[Any]:
+        batcher = self._own.get(function)
+        if batcher is None:
+            assert len(self._own) < MAX_OWN, f"{function} is made anew for each call: pass a method"
+            name = f"{self.service.name}.{getattr(function, '__name__', function)}"
+            batcher = self._own[function] = Batcher[Any, Any](name, partial(run, function), limit=BATCH)
+        deadline = Deadline.after(OWN_DEADLINE)
+        return list(await asyncio.gather(*(batcher.submit(request, deadline) for request in requests)))
 
     def _start_listeners(self) -> None:
         by_group: dict[str, list[ListenerSpec]] = {}
@@ -245,12 +269,3 @@ def _nothing(_tx: Any, requests: Sequence[None]) -> list[None]:
 def _tags(specs: Sequence[ListenerSpec], topic: str) -> frozenset[str]:
     tags = frozenset(spec.tag for spec in specs if spec.topic == topic)
     return frozenset[str]() if "" in tags else tags
-
-
-def _all_good(answers: list[A | Exception]) -> list[A]:
-    good: list[A] = []
-    for answer in answers:
-        if isinstance(answer, Exception):
-            raise answer
-        good.append(answer)
-    return good

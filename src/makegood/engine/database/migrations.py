@@ -1,6 +1,7 @@
-"""Brings a service's database to the revision that its code expects, by Alembic.
+"""Brings a service's database to the revisions that its code expects, by Alembic.
 
-Each service has its own scripts in the folder `migrations` beside its tables, and its own database.
+A database has two lines of migrations: the engine's, which every service has, and the service's own, which are in the
+folder `migrations` beside its tables.
 """
 
 from pathlib import Path
@@ -13,49 +14,58 @@ from alembic.script import ScriptDirectory
 
 from makegood.engine.database.table import Schema
 
+ENGINE = "engine"
+"""The name of the engine's own line."""
 _ENVIRONMENT = Path(__file__).parent / "alembic"
+_ENGINE_SCRIPTS = _ENVIRONMENT / "versions"
 
 
 def migrate(url: str, schema: Schema, scripts: Path) -> bool:
     """Runs the migrations that are missing; says whether there were any. Raises sqlalchemy.exc.SQLAlchemyError."""
     engine = sa.create_engine(url, poolclass=sa.NullPool)
-    config = _config(schema, scripts)
+    config = _config(schema, [_ENGINE_SCRIPTS, scripts])
     try:
         with engine.connect() as connection:
-            if _current(connection) == _head(config):
+            if set(_current(connection)) == set(ScriptDirectory.from_config(config).get_heads()):
                 return False
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, "heads")
             connection.commit()
             return True
     finally:
         engine.dispose()
 
 
-def create_revision(schema: Schema, scripts: Path, message: str) -> None:
-    """Writes a new migration from what the existing ones make to what the tables say now."""
-    scripts.mkdir(exist_ok=True)
+def create_revision(schema: Schema, scripts: Path | None, message: str) -> None:
+    """Writes a migration from what the existing ones make to what the tables say; no `scripts` for the engine's."""
+    own = scripts or _ENGINE_SCRIPTS
+    own.mkdir(exist_ok=True)
+    name = schema.service if scripts else ENGINE
+    config = _config(schema, [_ENGINE_SCRIPTS, *([scripts] if scripts else [])])
+    number = len(list(own.glob(f"{name}_*.py")))
     engine = sa.create_engine("sqlite://")
-    config = _config(schema, scripts)
     with engine.connect() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-        number = len(list(scripts.glob("[0-9]*.py"))) + 1
-        command.revision(config, message, autogenerate=True, rev_id=f"{number:04d}")
+        command.upgrade(config, "heads")
+        command.revision(
+            config,
+            message,
+            autogenerate=True,
+            head=f"{name}_{number:04d}" if number else "base",
+            rev_id=f"{name}_{number + 1:04d}",
+            version_path=str(own),
+        )
 
 
-def _config(schema: Schema, scripts: Path) -> Config:
+def _config(schema: Schema, locations: list[Path]) -> Config:
     config = Config()
     config.set_main_option("script_location", str(_ENVIRONMENT))
     config.set_main_option("path_separator", "newline")
-    config.set_main_option("version_locations", str(scripts))
+    config.set_main_option("version_locations", "\n".join(str(location) for location in locations))
+    config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
     config.attributes["metadata"] = schema.metadata
     return config
 
 
-def _head(config: Config) -> str | None:
-    return ScriptDirectory.from_config(config).get_current_head()
-
-
-def _current(connection: sa.Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+def _current(connection: sa.Connection) -> tuple[str, ...]:
+    return MigrationContext.configure(connection).get_current_heads()

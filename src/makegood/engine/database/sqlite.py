@@ -37,7 +37,16 @@ _UNAVAILABLE = (
     apsw.InterruptError,
     apsw.ReadOnlyError,
     apsw.ConnectionClosedError,
+    apsw.CorruptError,
+    apsw.NotADBError,
+    apsw.ProtocolError,
+    apsw.PermissionsError,
+    apsw.AbortError,
+    apsw.InternalError,
 )
+
+
+_DUPLICATE = (apsw.SQLITE_CONSTRAINT_UNIQUE, apsw.SQLITE_CONSTRAINT_PRIMARYKEY, apsw.SQLITE_CONSTRAINT_ROWID)
 
 
 class _Statements:
@@ -69,7 +78,7 @@ def _translated() -> Generator[None]:
     try:
         yield
     except apsw.ConstraintError as error:
-        if "UNIQUE" in str(error) or "PRIMARY KEY" in str(error):
+        if getattr(error, "extendedresult", 0) in _DUPLICATE:
             raise DuplicateKey(str(error)) from error
         raise
     except _UNAVAILABLE as error:
@@ -89,7 +98,7 @@ class SqliteTransaction(BaseTransaction):
         marks = _marks(table, ordered)
         if not marks:
             return {}
-        rows = self._rows(table, self._connection.executemany(_statements(table).by_key, marks))
+        rows = self._rows(table, _statements(table).by_key, marks)
         return {table.key_of(row): row for row in rows}
 
     def select_by(self, table: Table[R, K], column: str, values: Iterable[str | int]) -> list[R]:
@@ -99,7 +108,7 @@ class SqliteTransaction(BaseTransaction):
         if not marks:
             return []
         text = f"{sql.select} WHERE {column} = ? ORDER BY {sql.order}"
-        return self._rows(table, self._connection.executemany(text, marks))
+        return self._rows(table, text, marks)
 
     def page(
         self,
@@ -119,7 +128,7 @@ class SqliteTransaction(BaseTransaction):
             marks.extend(after if isinstance(after, tuple) else (after,))
         condition = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         text = f"{sql.select}{condition} ORDER BY {sql.order_down if descending else sql.order} LIMIT ?"
-        return self._rows(table, self._connection.execute(text, (*marks, limit)))
+        return self._rows(table, text, [(*marks, limit)])
 
     def due(
         self,
@@ -134,8 +143,9 @@ class SqliteTransaction(BaseTransaction):
         The columns of `where`, then `column`, should be an index.
         """
         conditions = " AND ".join([*(f"{name} = ?" for name in where or {}), f"{column} <= ?"])
-        text = f"{_statements(table).select} WHERE {conditions} ORDER BY {column} LIMIT ?"
-        return self._rows(table, self._connection.execute(text, (*(where or {}).values(), until, limit)))
+        sql = _statements(table)
+        text = f"{sql.select} WHERE {conditions} ORDER BY {column}, {sql.order} LIMIT ?"
+        return self._rows(table, text, [(*(where or {}).values(), until, limit)])
 
     def lock(self, table: Table[R, K], keys: Iterable[K]) -> dict[K, R]:
         """As `select`; the whole database is this transaction's already, so it only takes note."""
@@ -176,10 +186,10 @@ class SqliteTransaction(BaseTransaction):
             with _translated():
                 self._connection.executemany(_statements(table).delete, _marks(table, list(keys)))
 
-    def _rows(self, table: Table[R, Any], cursor: Iterable[Any]) -> list[R]:
+    def _rows(self, table: Table[R, Any], text: str, marks: Sequence[Any]) -> list[R]:
         row = table.row
-        with _translated():
-            return [row(*values) for values in cursor]
+        with _translated():  # the first row is read by executemany itself
+            return [row(*values) for values in self._connection.executemany(text, marks)]
 
 
 class SqliteDatabase:
@@ -191,8 +201,11 @@ class SqliteDatabase:
         reader: apsw.Connection,
         world: World,
         executors: tuple[Executor, Executor],
+        *,
+        owns_connections: bool = True,
     ) -> None:
         self.ids = IdSource(world)
+        self._owns_connections = owns_connections
         self._world = world
         self._writer, self._reader = writer, reader
         self._write_executor, self._read_executor = executors
@@ -206,7 +219,7 @@ class SqliteDatabase:
     @classmethod
     def in_memory(cls, world: World, executor: Executor, connection: apsw.Connection) -> "SqliteDatabase":
         """A database over one connection, which outlives this object as a disk outlives a process."""
-        return cls(connection, connection, world, (executor, executor))
+        return cls(connection, connection, world, (executor, executor), owns_connections=False)
 
     async def write(self, work: Work[T]) -> T:
         """Runs `work` in a transaction; when this returns its effect is on disk."""
@@ -218,6 +231,7 @@ class SqliteDatabase:
 
     def transact(self, work: Work[T]) -> T:
         """The same as `write`, on the calling thread."""
+        self._abandon(self._writer)
         with _translated():
             self._writer.execute("BEGIN IMMEDIATE")
         try:
@@ -231,6 +245,7 @@ class SqliteDatabase:
 
     def look(self, work: Work[T]) -> T:
         """The same as `read`, on the calling thread."""
+        self._abandon(self._reader)
         with _translated():
             self._reader.execute("BEGIN")
         try:
@@ -239,15 +254,18 @@ class SqliteDatabase:
             self._abandon(self._reader)
 
     def close(self) -> None:
-        """Waits for what is running and closes the files."""
+        """Waits for what is running and closes the files; a connection that was passed in stays open."""
         self._write_executor.close()
         self._read_executor.close()
-        self._reader.close()
-        self._writer.close()
+        if self._owns_connections:
+            self._reader.close()
+            self._writer.close()
 
     def _abandon(self, connection: apsw.Connection) -> None:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
+        """Rolls back what failed now, or what a roll-back that failed or a process that died left open."""
+        with _translated():
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
 
 
 def _marks(table: Table[Any, Any], keys: list[Any]) -> list[tuple[Any, ...]]:

@@ -19,7 +19,9 @@ class LocalCaller:
         self._handlers: dict[tuple[str, str], Handler] = {}
 
     def offer(self, service: str, name: str, handler: Handler) -> None:
-        """Answers this operation from now on."""
+        """Answers this operation from now on. Raises ValueError when somebody does already."""
+        if (service, name) in self._handlers:
+            raise ValueError(f"{service}.{name} is answered already: one operation, one function")
         self._handlers[service, name] = handler
 
     async def call(self, operation: Operation[Q, A], request: Q, deadline: Deadline) -> A:
@@ -27,8 +29,13 @@ class LocalCaller:
         handler = self._handlers.get((operation.service, operation.name))
         if handler is None:
             raise ServiceUnavailable(f"no service in this process answers {operation}")
+        if deadline.passed:
+            raise DeadlineExceeded(f"the deadline passed before {operation} was asked; not run")
+        patience = asyncio.timeout_at(deadline.at)
         try:
-            async with asyncio.timeout_at(deadline.at):
+            async with patience:
                 return await handler(request, deadline)
         except TimeoutError as error:
+            if not patience.expired():
+                raise
             raise DeadlineExceeded(f"{operation} did not answer in time; it may have taken effect") from error

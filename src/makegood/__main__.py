@@ -1,0 +1,5 @@
+"""`python -m makegood` is the command `makegood`."""
+
+from makegood.cli import main
+
+main()

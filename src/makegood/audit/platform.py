@@ -1,0 +1,61 @@
+"""Checks our payments against the platform's own trades, asked of the sandbox."""
+
+from typing import Any
+
+import httpx
+
+from makegood.engine.database.port import Database
+from makegood.engine.database.transaction import Reader
+from makegood.shop.audit_types import Check, Checked, stream
+from makegood.shop.payments.audit import AuditedPayment, by_ids
+from makegood.shop.payments.tables import PAYMENTS
+
+PAGE = 500
+TIMEOUT = 10.0
+"""Seconds for one page of trades."""
+
+
+async def trades_and_payments(database: Database, sandbox_url: str, http: httpx.AsyncClient) -> Checked:
+    """P12: what the platform took and gave back is what we say, trade by trade, and nothing is missing there."""
+    check = Check("P12")
+    taken: set[int] = set()
+    after = "0"
+    while True:
+        page = await _trades(sandbox_url, http, after)
+        ids = [int(trade["out_trade_no"]) for trade in page if str(trade["out_trade_no"]).isdecimal()]
+        known = await database.read(lambda reader, ids=ids: by_ids(reader, ids))
+        for trade in page:
+            check.examined += 1
+            _compare(check, trade, known)
+        taken.update(int(trade["out_trade_no"]) for trade in page if trade["paid_at"])
+        if len(page) < PAGE:
+            break
+        after = page[-1]["id"]
+    for payment_id in await database.read(lambda reader: _captured_elsewhere(reader, taken)):
+        check.broken(str(payment_id), "captured, but the platform knows of no payment")
+    return check.checked()
+
+
+async def _trades(sandbox_url: str, http: httpx.AsyncClient, after: str) -> list[dict[str, Any]]:
+    url = f"{sandbox_url}/control/trades?after={after}&limit={PAGE}"
+    answer = await http.get(url, timeout=TIMEOUT)
+    answer.raise_for_status()
+    return answer.json()["trades"]
+
+
+def _compare(check: Check, trade: dict[str, Any], known: dict[int, AuditedPayment]) -> None:
+    number = str(trade["out_trade_no"])
+    payment = known.get(int(number)) if number.isdecimal() else None
+    if payment is None:
+        check.broken(number, "the platform has a trade that we do not know")
+        return
+    taken = trade["amount"] if trade["paid_at"] else 0
+    if taken != payment.captured:
+        check.broken(number, f"the platform took {taken} fen, we say {payment.captured}")
+    if trade["refunded"] != payment.refunded:
+        check.broken(number, f"the platform gave back {trade['refunded']} fen, we say {payment.refunded}")
+
+
+def _captured_elsewhere(reader: Reader, taken: set[int]) -> list[int]:
+    rows = stream(reader, PAYMENTS)
+    return [row.payment_id for row in rows if row.captured and row.payment_id not in taken]

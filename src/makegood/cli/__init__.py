@@ -1,0 +1,5 @@
+"""The command `makegood`."""
+
+from makegood.cli.main import main
+
+__all__ = ["main"]

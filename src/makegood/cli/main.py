@@ -1,0 +1,123 @@
+"""What `makegood` can do. Each command's work is elsewhere; here are its words."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from makegood.cli import operators, replaying, running
+from makegood.cli.failure import CommandFailed
+
+DEFAULT_DATA = Path("data")
+
+Data = Annotated[Path, typer.Option("--data", help="The shop's folder.", file_okay=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="A TOML file with settings.", dir_okay=False)]
+
+app = typer.Typer(
+    help="The order and payment core of an online shop.",
+    epilog="Start with `makegood run`; everything else can look on while it runs.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+dead_letters = typer.Typer(help="Events and tasks that failed and wait for a person.", no_args_is_help=True)
+app.add_typer(dead_letters, name="dead-letters")
+
+
+@app.command()
+def run(
+    data: Data = DEFAULT_DATA,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port; 0 takes a free one.", min=0, max=65535)] = 8000,
+    config: ConfigFile = None,
+) -> None:
+    """Run the whole shop in this process: services, broker, HTTP API, and the payment sandbox beside it.
+
+    An empty folder gets demo goods and users when the address is a loopback one. Ctrl-C stops it cleanly.
+    """
+    running.run(data, host, port, config)
+
+
+@app.command()
+def load(
+    files: Annotated[list[Path], typer.Argument(help="JSON files: {goods, users, coupons}.", dir_okay=False)],
+    data: Data = DEFAULT_DATA,
+    json: Json = False,
+) -> None:
+    """Take goods, users and coupons into the shop, running or not.
+
+    Stock and balances are totals ever loaded, so loading a file again changes nothing. One bad row refuses its file.
+    """
+    operators.load(files, data, as_json=json)
+
+
+@app.command()
+def audit(data: Data = DEFAULT_DATA, json: Json = False) -> None:
+    """Check the shop's promises on what it has stored; the exit status is 1 when one is broken."""
+    operators.audit(data, as_json=json)
+
+
+@app.command()
+def replay(
+    baskets: Annotated[int | None, typer.Option(help="Place the first N baskets of the year.", min=1)] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Place every basket of the year.")] = False,
+    data: Data = DEFAULT_DATA,
+    concurrency: Annotated[int, typer.Option(help="Orders under way at a time.", min=1, max=512)] = 64,
+    json: Json = False,
+) -> None:
+    """Place and pay a real year's baskets in the running shop, and prove what it must hold afterwards.
+
+    The expected figures come from the data set alone. Every difference is listed; the exit status is then 1.
+    Stopped or killed, the same command goes on where it was.
+    """
+    if (baskets is None) != everything:
+        raise CommandFailed("say how many: --baskets N, or --all")
+    replaying.replay(data, baskets, concurrency, as_json=json)
+
+
+@app.command()
+def sandbox(
+    data: Annotated[Path, typer.Option("--data", help="The sandbox's folder.", file_okay=False)] = Path("sandbox"),
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port; 0 takes a free one.", min=0, max=65535)] = 8001,
+    clock_speed: Annotated[float, typer.Option(help="Virtual seconds in a real one.", min=0.01, max=100_000)] = 1.0,
+) -> None:
+    """Run the payment platform to test against by itself; sandbox.json in its folder says how to reach it."""
+    running.sandbox(data, host, port, clock_speed)
+
+
+@dead_letters.command("list")
+def list_dead_letters(
+    data: Data = DEFAULT_DATA,
+    after: Annotated[str | None, typer.Option(help="Go on behind this id.")] = None,
+    limit: Annotated[int, typer.Option(help="How many at most.", min=1, max=1000)] = 100,
+    json: Json = False,
+) -> None:
+    """List them with the reason, the tries so far and the next one."""
+    operators.list_dead_letters(data, after, limit, as_json=json)
+
+
+@dead_letters.command("replay")
+def replay_dead_letters(
+    ids: Annotated[list[str] | None, typer.Argument(help="Ids from the list.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Replay every one.")] = False,
+    data: Data = DEFAULT_DATA,
+    json: Json = False,
+) -> None:
+    """Have them tried again at once; do so when what made them fail is mended."""
+    if bool(ids) == everything:
+        raise CommandFailed("say which: ids from `makegood dead-letters list`, or --all")
+    operators.replay_dead_letters(data, ids, as_json=json)
+
+
+def main() -> None:
+    """Runs the command line; a failure is one line that says what to do, and exit status 1 (2 for wrong usage)."""
+    try:
+        app()
+    except CommandFailed as error:
+        print(f"makegood: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

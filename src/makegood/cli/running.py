@@ -1,0 +1,102 @@
+"""`makegood run` and `makegood sandbox`."""
+
+import asyncio
+import ipaddress
+import logging
+import os
+import signal
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import uvloop
+from rich.console import Console
+
+from makegood.cli.failure import CommandFailed
+from makegood.config import Config, ConfigError
+from makegood.embedded.demo import PASSWORD, USERS
+from makegood.embedded.directory import Directory, DirectoryError, RunFile
+from makegood.embedded.operator_client import OperatorError
+from makegood.embedded.sandbox import SandboxFailed
+from makegood.embedded.shop import EmbeddedShop
+from makegood.engine.errors import EngineError
+from makegood.sandbox.directory import SandboxError
+from makegood.sandbox.server import run_sandbox
+from makegood.web.server import PortBusy
+
+FAILURES = (ConfigError, DirectoryError, EngineError, OperatorError, PortBusy, SandboxFailed, SandboxError)
+"""What a person can do something about; anything else is a bug and shows its traceback."""
+
+
+def run(data: Path, host: str, port: int, config: Path | None) -> None:
+    """Serves until a signal comes."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        uvloop.run(_serve(data, host, port, config))
+    except FAILURES as error:
+        raise CommandFailed(str(error)) from error
+
+
+def sandbox(data: Path, host: str, port: int, clock_speed: float) -> None:
+    """Runs the payment platform alone."""
+    try:
+        run_sandbox(data, host, port, clock_speed)
+    except FAILURES as error:
+        raise CommandFailed(str(error)) from error
+
+
+@asynccontextmanager
+async def shop_in(data: Path, *, create: bool = False) -> AsyncGenerator[RunFile]:
+    """The shop that runs in this folder, or one that runs only as long as this is entered."""
+    directory = Directory(data)
+    found = directory.running()
+    if found is not None:
+        yield found
+        return
+    if directory.is_new and not create:
+        raise CommandFailed(f"there is no shop in {data}: start one with `makegood run --data {data}`, or give --data")
+    shop = EmbeddedShop(directory, Config(), "127.0.0.1", 0, demo=False)
+    async with _holding(directory), shop.running() as run:
+        yield run
+
+
+async def _serve(data: Path, host: str, port: int, config: Path | None) -> None:
+    directory = Directory(data)
+    async with _holding(directory):
+        shop = EmbeddedShop(directory, Config.load(config, os.environ), host, port, demo=_is_loopback(host))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, shop.stop.set)
+        demo = directory.is_new and _is_loopback(host)
+        async with shop.running() as run:
+            _greet(run, data, demo=demo)
+            await shop.stop.wait()
+            Console(stderr=True).print("Stopping; requests that were accepted are finished …")
+
+
+@asynccontextmanager
+async def _holding(directory: Directory) -> AsyncGenerator[None]:
+    directory.hold()
+    try:
+        yield
+    finally:
+        directory.release()
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _greet(run: RunFile, data: Path, *, demo: bool) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"makegood serves on {run.url}  (API: {run.url}/docs, operators: {run.url}/ops)")
+    console.print(f"payment sandbox:   {run.sandbox_url}")
+    console.print(f"data:              {data.resolve()}")
+    if demo:
+        console.print(f"demo users:        {', '.join(USERS)}; password: {PASSWORD}")
+    console.print(f"operators' token:  {run.operators_token}")
+    console.print("Ctrl-C stops it.")

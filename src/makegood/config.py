@@ -1,0 +1,75 @@
+"""Settings of a shop: defaults, then a TOML file, then environment variables.
+
+    [orders]
+    shipping_fee = 600            # MAKEGOOD_ORDERS_SHIPPING_FEE=600 says the same, and wins
+
+A section is a service (or `web`); its keys are the fields of that part's settings class, which documents them.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeVar
+
+import msgspec
+
+PREFIX = "MAKEGOOD_"
+SECTIONS = ("orders", "stock", "payments", "web")
+
+
+class _Dataclass(Protocol):
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+T = TypeVar("T", bound=_Dataclass)
+
+
+class ConfigError(Exception):
+    """A setting cannot be used; the message says which and why."""
+
+
+class Config:
+    """What was configured, section by section, before it is checked."""
+
+    def __init__(self, sections: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+        self._sections = {name: dict(values) for name, values in (sections or {}).items()}
+        unknown = sorted(set(self._sections) - set(SECTIONS))
+        if unknown:
+            raise ConfigError(f"no such section: {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
+
+    @classmethod
+    def load(cls, file: Path | None, environment: Mapping[str, str]) -> "Config":
+        """Reads the file (if any), then the environment. Raises ConfigError."""
+        config = cls(_read(file) if file else {})
+        for name, value in sorted(environment.items()):
+            if name.startswith(PREFIX):
+                config._override(name, value)
+        return config
+
+    def section(self, name: str, kind: type[T], **defaults: Any) -> T:
+        """The section as its settings class; `defaults` stand where nothing is configured. Raises ConfigError."""
+        values = {**defaults, **self._sections.get(name, {})}
+        known = {field.name for field in fields(kind)}
+        for key in values:
+            if key not in known:
+                raise ConfigError(f"[{name}] has no setting {key!r}; there are {', '.join(sorted(known))}")
+        try:
+            return msgspec.convert(values, kind, strict=False)
+        except (msgspec.ValidationError, ValueError) as error:
+            raise ConfigError(f"[{name}]: {error}") from error
+
+    def _override(self, name: str, value: str) -> None:
+        section, _, key = name.removeprefix(PREFIX).lower().partition("_")
+        if section not in SECTIONS or not key:
+            raise ConfigError(f"{name}: write {PREFIX}SECTION_KEY, where SECTION is one of {', '.join(SECTIONS)}")
+        self._sections.setdefault(section, {})[key] = value
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text())
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is not TOML: {error}") from error

@@ -1,0 +1,75 @@
+"""The operators' API, as the command line uses it."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from makegood.embedded.directory import RunFile
+
+NOT_FOUND = 404
+TIMEOUT = 120.0
+"""Seconds that an audit or a load may take to answer."""
+
+
+class OperatorError(Exception):
+    """The shop refused or did not answer; the message says what to do."""
+
+
+class OperatorClient:
+    """Talks to a running shop with its operators' token."""
+
+    def __init__(self, run: RunFile) -> None:
+        headers = {"Authorization": f"Bearer {run.operators_token}"}
+        self._http = httpx.AsyncClient(base_url=run.url, headers=headers, timeout=TIMEOUT, trust_env=False)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    async def load(self, document: bytes, name: Path | None = None) -> dict[str, Any]:
+        """Takes a load file in. Raises OperatorError with every problem."""
+        answer = await self._send("POST", "/api/ops/load", content=document, type="application/json")
+        return self._good(answer, f"{name} was refused" if name else "the document was refused")
+
+    async def audit(self) -> dict[str, Any]:
+        """The report of an audit made now."""
+        return self._good(await self._send("GET", "/api/ops/audit"), "the audit failed")
+
+    async def dead_letters(self, after: str | None, limit: int) -> dict[str, Any]:
+        """One page of dead letters."""
+        query = f"?limit={limit}" + (f"&after={after}" if after else "")
+        return self._good(await self._send("GET", f"/api/ops/dead-letters{query}"), "the list was refused")
+
+    async def replay(self, id: str) -> bool:
+        """Has a dead letter tried again; False when there is no such letter."""
+        answer = await self._send("POST", f"/api/ops/dead-letters/{id}/replay")
+        if answer.status_code == NOT_FOUND:
+            return False
+        self._good(answer, "the replay was refused")
+        return True
+
+    async def _send(self, method: str, path: str, *, content: bytes | None = None, type: str = "") -> httpx.Response:
+        try:
+            return await self._http.request(
+                method, path, content=content, headers={"Content-Type": type} if type else {}
+            )
+        except httpx.HTTPError as error:
+            raise OperatorError(
+                f"the shop at {self._http.base_url} does not answer ({error!r}): see whether it runs"
+            ) from error
+
+    def _good(self, answer: httpx.Response, failure: str) -> dict[str, Any]:
+        if answer.is_success:
+            return answer.json()
+        try:
+            problem = answer.json()
+        except ValueError:
+            problem = {"detail": answer.text[:200]}
+        lines = [str(one) for one in problem.get("problems", [])]
+        raise OperatorError("\n  ".join([f"{failure}: {problem.get('detail') or problem.get('title')}", *lines]))

@@ -1,0 +1,144 @@
+"""The embedded shop: seven services, broker, sandbox and HTTP in one process and its child."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+
+import httpx
+from msgspec import structs
+
+from makegood.audit import audit
+from makegood.config import Config
+from makegood.embedded.demo import demo_document
+from makegood.embedded.directory import Directory, RunFile, Secrets
+from makegood.embedded.operations import Operations
+from makegood.embedded.sandbox import AlipayMerchant, SandboxChild, SandboxFile
+from makegood.embedded.services import migrations_of, services_of
+from makegood.engine.broker.embedded import EmbeddedBroker
+from makegood.engine.database.migrations import migrate
+from makegood.engine.database.sqlite import SqliteDatabase
+from makegood.engine.executor import Executor, ThreadExecutor
+from makegood.engine.host import Host
+from makegood.engine.service import Service
+from makegood.engine.world import SystemWorld
+from makegood.load import load
+from makegood.shop.payments.gateways.alipay import Alipay, AlipaySettings
+from makegood.web.app import build_app
+from makegood.web.server import free_port, serve
+from makegood.web.settings import WebSettings
+
+COMPUTE_THREADS = 2
+"""Threads for signing and hashing."""
+CONNECTIONS = 64
+"""Most connections to the payment platform."""
+
+
+class EmbeddedShop:
+    """One folder's shop, which this process holds. `port` 0 is any free one; `demo` fills a new folder."""
+
+    def __init__(self, directory: Directory, config: Config, host: str, port: int, *, demo: bool) -> None:
+        self.stop = asyncio.Event()
+        self._directory = directory
+        self._config = config
+        self._address = (host, port)
+        self._demo = demo
+        self._world = SystemWorld()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[RunFile]:
+        """Serves while entered; on leaving, accepted requests are finished and everything is closed."""
+        secrets = self._directory.secrets(self._world, demo=self._demo)
+        port = free_port(*self._address)
+        sandbox, about = await self._sandbox(secrets, port)
+        run = RunFile(f"http://{self._address[0]}:{port}", about.url, secrets.operators_token)
+        try:
+            async with (
+                httpx.AsyncClient(trust_env=False, limits=httpx.Limits(max_connections=CONNECTIONS)) as http,
+                self._services(run, about.alipay, http) as operations,
+                self._web(operations, secrets, port),
+            ):
+                await self._fill(operations)
+                self._directory.announce(run)
+                operations.opened = True
+                yield run
+        finally:
+            self._directory.forget_run()
+            await sandbox.stop()
+
+    async def _sandbox(self, secrets: Secrets, port: int) -> tuple[SandboxChild, SandboxFile]:
+        wanted = secrets.sandbox_port or port + 1
+        sandbox_port = free_port("127.0.0.1", wanted, else_any=True)
+        self._directory.keep(structs.replace(secrets, sandbox_port=sandbox_port))
+        sandbox = SandboxChild(self._directory.path / "sandbox", sandbox_port, self._world)
+        return sandbox, await sandbox.start()
+
+    @asynccontextmanager
+    async def _services(
+        self, run: RunFile, merchant: AlipayMerchant, http: httpx.AsyncClient
+    ) -> AsyncGenerator[Operations]:
+        compute = ThreadExecutor("compute", COMPUTE_THREADS)
+        broker = EmbeddedBroker.open(self._directory.path / "broker.db", self._world, ThreadExecutor("broker"))
+        alipay = self._alipay(merchant, http, compute)
+        services = services_of(self._config, run.url, {"alipay": alipay})
+        host = Host(services, database=self._database, broker=broker, world=self._world, compute=compute, alone=True)
+        await host.start()
+        operations = Operations(host, broker, partial(audit, host, run.sandbox_url, http))
+        watch = asyncio.get_running_loop().create_task(operations.watch(), name="watch")
+        try:
+            yield operations
+        finally:
+            watch.cancel()
+            await host.stop()
+
+    @asynccontextmanager
+    async def _web(self, operations: Operations, secrets: Secrets, port: int) -> AsyncGenerator[None]:
+        settings = self._config.section(
+            "web",
+            WebSettings,
+            signing_key=bytes.fromhex(secrets.signing_key),
+            operators_token=secrets.operators_token,
+        )
+        listening = asyncio.Event()
+        app = build_app(operations, settings)
+        server = asyncio.get_running_loop().create_task(
+            serve(app, self._address[0], port, stop=self.stop, on_listening=listening.set), name="http"
+        )
+        try:
+            await _either(listening, server)
+            yield
+        finally:
+            self.stop.set()
+            with suppress(asyncio.CancelledError):
+                await server
+
+    async def _fill(self, operations: Operations) -> None:
+        """Makes the demo data, once; being interrupted it is made at the next start."""
+        secrets = self._directory.secrets(self._world, demo=self._demo)
+        if secrets.demo:
+            await load(operations.call, demo_document())
+            self._directory.keep(structs.replace(secrets, demo=False))
+
+    def _database(self, service: Service) -> SqliteDatabase:
+        path = self._directory.path / f"{service.name}.db"
+        migrate(f"sqlite:///{path}", service.schema, migrations_of(type(service)))
+        executors = (ThreadExecutor(f"{service.name}-write"), ThreadExecutor(f"{service.name}-read"))
+        return SqliteDatabase.open(path, self._world, executors)
+
+    def _alipay(self, merchant: AlipayMerchant, http: httpx.AsyncClient, compute: Executor) -> Alipay:
+        settings = AlipaySettings(
+            merchant.gateway,
+            merchant.app_id,
+            merchant.seller_id,
+            merchant.merchant_private_key,
+            merchant.platform_public_key,
+        )
+        return Alipay(settings, http, self._world.now, compute.run)
+
+
+async def _either(listening: asyncio.Event, server: "asyncio.Task[None]") -> None:
+    """Waits until the server listens; raises what it died of."""
+    while not listening.is_set():
+        if server.done():
+            await server
+        await asyncio.sleep(0.01)

@@ -1,0 +1,106 @@
+"""The one address of all methods: a signed form in, signed JSON out, always HTTP 200."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from makegood.sandbox.loopback import may_notify
+from makegood.sandbox.store import Store, StoreBusyError, Transaction
+
+from . import requests
+from .answers import Answer, refusal
+from .envelope import problem
+from .merchant import Merchant
+from .payments import Caller, close, precreate, query
+from .refunds import query_refund, refund
+from .signing import Signer
+
+
+class Method(NamedTuple):
+    """A method of the gateway: what it is asked, what it does, and whether that writes."""
+
+    request: type[msgspec.Struct]
+    handle: Callable[[Transaction, Caller, Any], Answer]
+    writes: bool
+
+
+METHODS: Final = {
+    "alipay.trade.precreate": Method(requests.Precreate, precreate, writes=True),
+    "alipay.trade.query": Method(requests.Query, query, writes=False),
+    "alipay.trade.close": Method(requests.Close, close, writes=True),
+    "alipay.trade.refund": Method(requests.Refund, refund, writes=True),
+    "alipay.trade.fastpay.refund.query": Method(requests.RefundQuery, query_refund, writes=False),
+}
+
+# Who asks without an app_id of ours is answered without a signature: the platform knows no key to use for them.
+_UNSIGNED: Final = ("isv.missing-method", "isv.missing-app-id", "isv.invalid-app-id")
+
+_NOTIFY_URL: Final = (
+    "notify_url must be http or https, at most 256 characters, on the loopback unless --allow-remote-notify is given."
+)
+
+
+class Gateway:
+    """Answers requests for one merchant; `cashier` is the URL to which a QR code's own part is appended."""
+
+    def __init__(
+        self,
+        store: Store,
+        merchant: Merchant,
+        signer: Signer,
+        cashier: str,
+        *,
+        remote_notify: bool,
+        wake_notifier: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._merchant = merchant
+        self._signer = signer
+        self._cashier = cashier
+        self._remote_notify = remote_notify
+        self._wake_notifier = wake_notifier
+
+    async def respond(self, parameters: Mapping[str, str]) -> bytes:
+        """The raw JSON for a request's parameters."""
+        name = parameters.get("method", "")
+        method = METHODS.get(name)
+        sub_code = problem(parameters, self._merchant) or ("" if method else "isv.invalid-method")
+        if method is None or sub_code:
+            return await self._wrapped(name, refusal(sub_code), signed=sub_code not in _UNSIGNED)
+        return await self._wrapped(name, await self._carry_out(method, parameters), signed=True)
+
+    async def refuse(self, sub_code: str) -> bytes:
+        """The raw JSON for a request that could not be read."""
+        return await self._wrapped("", refusal(sub_code), signed=True)
+
+    async def _carry_out(self, method: Method, parameters: Mapping[str, str]) -> Answer:
+        try:
+            request = msgspec.json.decode(parameters.get("biz_content", ""), type=method.request)
+        except msgspec.ValidationError as error:
+            return refusal("ACQ.INVALID_PARAMETER", f"biz_content: {error}.")
+        except (msgspec.DecodeError, RecursionError):
+            return refusal("isv.invalid-parameter")
+        if isinstance(request, requests.Which) and not (request.trade_no or request.out_trade_no):
+            return refusal("ACQ.INVALID_PARAMETER", "Send trade_no or out_trade_no.")
+        notify_url = parameters.get("notify_url", "")
+        if notify_url and not may_notify(notify_url, remote=self._remote_notify):
+            return refusal("ACQ.INVALID_PARAMETER", _NOTIFY_URL)
+        return await self._perform(method, Caller(self._merchant, self._cashier, notify_url), request)
+
+    async def _perform(self, method: Method, caller: Caller, request: msgspec.Struct) -> Answer:
+        run = self._store.write if method.writes else self._store.read
+        try:
+            answer = await run(lambda tx: method.handle(tx, caller, request))
+        except (StoreBusyError, TimeoutError):
+            return refusal("aop.unknow-error")
+        if method.writes:
+            self._wake_notifier()
+        return answer
+
+    async def _wrapped(self, method: str, answer: Answer, *, signed: bool) -> bytes:
+        """The answer as raw JSON: the signature covers exactly the bytes of the inner object."""
+        name = method.replace(".", "_") if method in METHODS else "error"
+        content = msgspec.json.encode(answer)
+        sign = f',"sign":"{await self._signer.sign(content)}"' if signed else ""
+        return f'{{"{name}_response":'.encode() + content + sign.encode() + b"}"

@@ -1,0 +1,74 @@
+"""The sandbox's own time, which can run faster than the world's, and its only source of randomness."""
+
+import secrets
+import time
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+
+MAX_SPEED: Final = 10_000.0
+MAX_ADVANCE_SECONDS: Final = 366 * 24 * 3600
+
+
+class Anchor(msgspec.Struct, frozen=True):
+    """Where the two clocks met, in milliseconds UTC, and how many virtual seconds a real one has."""
+
+    virtual: int
+    real: int
+    speed: float
+
+
+class Clock:
+    """Milliseconds UTC that pass `speed` times as fast as the world's."""
+
+    def __init__(self, anchor: Anchor) -> None:
+        self.anchor: Anchor = anchor
+
+    @classmethod
+    def at_world_time(cls) -> "Clock":
+        """A clock that shows the world's time, at its speed."""
+        now = world_milliseconds()
+        return cls(Anchor(virtual=now, real=now, speed=1.0))
+
+    def now(self) -> int:
+        """Virtual milliseconds UTC; never behind the anchor, whatever the world's clock does."""
+        anchor = self.anchor
+        elapsed = max(0, world_milliseconds() - anchor.real)
+        return anchor.virtual + int(elapsed * anchor.speed)
+
+    def set_speed(self, speed: float) -> None:
+        """Lets time pass `speed` times as fast from now on."""
+        self.anchor = Anchor(virtual=self.now(), real=world_milliseconds(), speed=speed)
+
+    def advance(self, seconds: float) -> None:
+        """Jumps ahead by virtual seconds."""
+        now = self.now() + int(seconds * 1000)
+        self.anchor = Anchor(virtual=now, real=world_milliseconds(), speed=self.anchor.speed)
+
+    def real_seconds(self, virtual_milliseconds: int) -> float:
+        """How long that takes in the world, in seconds."""
+        return virtual_milliseconds / 1000 / self.anchor.speed
+
+
+def world_milliseconds() -> int:
+    """The world's time in milliseconds UTC."""
+    return time.time_ns() // 1_000_000
+
+
+def rfc3339(milliseconds: int | None) -> str | None:
+    """That time as text, UTC, to the millisecond."""
+    if milliseconds is None:
+        return None
+    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def random_token() -> str:
+    """24 characters nobody can guess, fit for a URL."""
+    return secrets.token_hex(12)
+
+
+def random_digits(count: int) -> str:
+    """That many decimal digits."""
+    return f"{secrets.randbelow(10**count):0{count}d}"

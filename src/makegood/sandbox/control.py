@@ -1,0 +1,183 @@
+"""How tests look into the sandbox and move it: JSON, for callers on this machine only."""
+
+from http import HTTPStatus
+from typing import Annotated, Any, Final
+
+import msgspec
+from litestar import get, post
+from litestar.connection import ASGIConnection
+from litestar.exceptions import ClientException, NotFoundException, PermissionDeniedException
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
+from litestar.params import JSONBody, Parameter
+from litestar.types import Guard
+from msgspec import Meta
+
+from . import notifications, settings, trades
+from .alipay.merchant import Merchant
+from .clock import MAX_ADVANCE_SECONDS, MAX_SPEED, Clock, rfc3339
+from .faults import Faults
+from .loopback import is_loopback
+from .notifications import Attempt, Due
+from .notifier import Notifier
+from .store import Store
+from .trades import Refund, Trade
+
+MAX_PAGE: Final = 1000
+MAX_BODY_BYTES: Final = 4096
+Identity = Annotated[int, Parameter(ge=0, le=2**62)]
+After = Annotated[int, Parameter(ge=0, le=2**62)]
+Limit = Annotated[int, Parameter(ge=1, le=MAX_PAGE)]
+
+
+class ClockChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A new speed (virtual seconds in a real one), or a jump ahead in virtual seconds."""
+
+    speed: Annotated[float, Meta(gt=0, le=MAX_SPEED)] | None = None
+    advance_seconds: Annotated[float, Meta(ge=0, le=MAX_ADVANCE_SECONDS)] | None = None
+
+
+class Control:
+    """What the routes do."""
+
+    def __init__(self, store: Store, clock: Clock, notifier: Notifier, merchant: Merchant) -> None:
+        self._store = store
+        self._clock = clock
+        self._notifier = notifier
+        self._merchant = merchant
+
+    async def trades(self, after: int, limit: int) -> dict[str, object]:
+        """A page of trades with their refunds."""
+        found = await self._store.read(
+            lambda tx: [self._trade(trade, refunds, tx.now) for trade, refunds in trades.page(tx, after, limit)]
+        )
+        return {"trades": found, "next": _next(found, limit)}
+
+    async def notifications(self, after: int, limit: int) -> dict[str, object]:
+        """A page of notifications with their attempts."""
+        page = await self._store.read(lambda tx: notifications.page(tx, after, limit))
+        found = [self._notification(due, attempts) for due, attempts in page]
+        return {"notifications": found, "next": _next(found, limit)}
+
+    async def resend(self, identity: int) -> dict[str, object]:
+        """Makes a notification due now."""
+        found = await self._store.write(lambda tx: notifications.resend(tx, identity))
+        if found is None:
+            raise NotFoundException("There is no such notification, or it was tried 100 times: look at the list.")
+        self._notifier.wake()
+        return {"id": str(found.id), "due_at": rfc3339(found.due_at)}
+
+    async def change_clock(self, change: ClockChange) -> dict[str, object]:
+        """Moves the clock, for good."""
+        if change.speed is not None:
+            self._clock.set_speed(change.speed)
+        if change.advance_seconds is not None:
+            self._clock.advance(change.advance_seconds)
+        await self._store.write(lambda tx: settings.save(tx, "clock", self._clock.anchor))
+        self._notifier.wake()
+        return self.clock()
+
+    def clock(self) -> dict[str, object]:
+        """What the clock shows."""
+        return {"now": rfc3339(self._clock.now()), "speed": self._clock.anchor.speed}
+
+    async def change_faults(self, faults: Faults) -> Faults:
+        """Puts faults in force, for good."""
+        await self._store.write(lambda tx: settings.save(tx, "faults", faults))
+        self._notifier.faults = faults
+        self._notifier.wake()
+        return faults
+
+    def faults(self) -> Faults:
+        """The faults in force."""
+        return self._notifier.faults
+
+    def _trade(self, trade: Trade, refunds: list[Refund], now: int) -> dict[str, object]:
+        return {
+            "id": str(trade.id),
+            "out_trade_no": trade.out_trade_no,
+            "trade_no": self._merchant.trade_no(trade) if trade.opened_at else None,
+            "subject": trade.subject,
+            "amount": trade.amount,
+            "state": trade.state(now),
+            "refunded": trade.refunded,
+            "refunds": [
+                {"out_request_no": each.request_no, "amount": each.amount, "at": rfc3339(each.refunded_at)}
+                for each in refunds
+            ],
+            "created_at": rfc3339(trade.created_at),
+            "expires_at": rfc3339(trade.expires_at),
+            "paid_at": rfc3339(trade.paid_at),
+            "closed_at": rfc3339(trade.closed_at),
+        }
+
+    def _notification(self, due: Due, attempts: list[Attempt]) -> dict[str, object]:
+        row = due.notification
+        return {
+            "id": str(row.id),
+            "notify_id": self._merchant.notify_id(row.created_at, row.id),
+            "out_trade_no": due.trade.out_trade_no,
+            "out_request_no": row.request_no,
+            "url": due.trade.notify_url,
+            "due_at": rfc3339(row.due_at),
+            "delivered_at": rfc3339(row.delivered_at),
+            "attempts": [
+                {
+                    "number": each.number,
+                    "at": rfc3339(each.sent_at),
+                    "status": each.status,
+                    "answer": each.answer,
+                    "next_at": rfc3339(each.next_at),
+                }
+                for each in attempts
+            ],
+        }
+
+
+def routes(control: Control) -> list[HTTPRouteHandler]:
+    """The addresses below /control."""
+    guards: list[Guard] = [_loopback_only]
+
+    @get("/control/trades", guards=guards)
+    async def list_trades(after: After = 0, limit: Limit = 100) -> dict[str, object]:
+        return await control.trades(after, limit)
+
+    @get("/control/notifications", guards=guards)
+    async def list_notifications(after: After = 0, limit: Limit = 100) -> dict[str, object]:
+        return await control.notifications(after, limit)
+
+    @post("/control/notifications/{identity:int}/resend", guards=guards, status_code=202)
+    async def resend(identity: Identity) -> dict[str, object]:
+        return await control.resend(identity)
+
+    @get("/control/clock", guards=guards)
+    async def clock() -> dict[str, object]:
+        return control.clock()
+
+    @post("/control/clock", guards=[*guards, _json_only], status_code=200, request_max_body_size=MAX_BODY_BYTES)
+    async def change_clock(data: JSONBody[ClockChange]) -> dict[str, object]:
+        return await control.change_clock(data)
+
+    @get("/control/faults", guards=guards)
+    async def faults() -> Faults:
+        return control.faults()
+
+    @post("/control/faults", guards=[*guards, _json_only], status_code=200, request_max_body_size=MAX_BODY_BYTES)
+    async def change_faults(data: JSONBody[Faults]) -> Faults:
+        return await control.change_faults(data)
+
+    return [list_trades, list_notifications, resend, clock, change_clock, faults, change_faults]
+
+
+def _loopback_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    if connection.client is None or not is_loopback(connection.client.host):
+        raise PermissionDeniedException("Control is for callers on this machine: use its loopback address.")
+
+
+def _json_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """What a page of another site can make a browser send without asking is not JSON by its type."""
+    if not connection.headers.get("content-type", "").startswith("application/json"):
+        raise ClientException("Send Content-Type: application/json.", status_code=HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+
+
+def _next(found: list[dict[str, object]], limit: int) -> object:
+    return found[-1]["id"] if len(found) == limit else None

@@ -1,0 +1,1 @@
+"""Coupons: each used by at most one live order."""

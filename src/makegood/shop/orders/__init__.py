@@ -1,0 +1,1 @@
+"""Orders: placed, decided, paid, shipped, refunded."""

@@ -1,0 +1,36 @@
+"""What a shop can set about its orders."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class OrdersSettings:
+    """Amounts in fen, times in seconds.
+
+    An order of goods worth `free_from` or more is shipped free, any other for `shipping_fee`. It must be decided
+    within `decide_within`, during which a participant that does not answer within `attempt_timeout` is asked again;
+    once confirmed it must be paid within `pay_within`. A cancel that is not settled after `cancel_wait` is
+    answered as undecided.
+    """
+
+    shipping_fee: int = 600
+    free_from: int = 9_900
+    decide_within: float = 5.0
+    attempt_timeout: float = 1.5
+    pay_within: float = 900.0
+    cancel_wait: float = 5.0
+
+    def __post_init__(self) -> None:
+        """Refuses what cannot work; raises ValueError."""
+        if self.shipping_fee < 0 or self.free_from < 0:
+            raise ValueError("shipping_fee and free_from are amounts in fen: make them 0 or more")
+        if not 0 < self.attempt_timeout < self.decide_within:
+            raise ValueError(
+                "attempt_timeout must be more than 0 and less than decide_within: a lost reply is asked again"
+            )
+        if self.pay_within <= 0 or self.cancel_wait <= 0:
+            raise ValueError("pay_within and cancel_wait are seconds: make them more than 0")
+
+    def fee_for(self, goods_amount: int) -> int:
+        """What shipping goods of this amount costs, in fen."""
+        return 0 if goods_amount >= self.free_from else self.shipping_fee

@@ -1,0 +1,1 @@
+"""Payments: opened at a platform, told by its callback."""

@@ -1,0 +1,1 @@
+"""Third-party payment platforms: one port, and an adapter for each platform."""

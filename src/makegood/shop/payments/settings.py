@@ -1,0 +1,39 @@
+"""How the payments service behaves; every setting has a default but the address platforms call back."""
+
+from dataclasses import dataclass
+
+DAY = 86_400.0
+"""Seconds."""
+
+
+@dataclass(frozen=True)
+class PaymentsSettings:
+    """Settings of the payments service; durations in seconds.
+
+    Raises ValueError for an address that no platform could call.
+    """
+
+    notify_base: str
+    """The shop's own address as the platforms reach it, such as `https://shop.example`."""
+    notify_timeout: float = 4.0
+    """How long a callback may wait for the database; then it is answered as not taken, and comes again."""
+    first_ask: float = 30.0
+    """How long after its opening a platform is first asked about a payment nobody has heard of."""
+    longest_ask: float = 600.0
+    """The pause between two questions doubles up to this."""
+    give_up_asking: float = 7 * DAY
+    """How long after a payment's expiry it is still asked about; then it is on the list of breaks."""
+    give_up_refunding: float = 7 * DAY
+    """How long a platform may take for a refund; then it is on the list of breaks."""
+    keep_notifications: float = 90 * DAY
+    """How long notifications and refused callbacks are kept."""
+    refusals_per_minute: int = 60
+    """Most refused callbacks that one process writes down in a minute; the others are only answered."""
+
+    def __post_init__(self) -> None:
+        if not self.notify_base.startswith(("http://", "https://")):
+            raise ValueError(f"notify_base {self.notify_base!r}: give an address that begins with http:// or https://")
+
+    def notify_url(self, channel: str) -> str:
+        """Where the platform of `channel` posts its callbacks."""
+        return f"{self.notify_base.rstrip('/')}/api/payments/notify/{channel}"

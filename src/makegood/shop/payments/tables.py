@@ -1,0 +1,130 @@
+"""What payments owns. Amounts are fen, times ms UTC."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from makegood.engine.database.table import Schema, Table
+from makegood.shop.payments.contracts import BreakKind, PaymentState, RefundState
+
+Channel = Annotated[str, msgspec.Meta(max_length=32)]
+Short = Annotated[str, msgspec.Meta(max_length=64)]
+Number = Annotated[str, msgspec.Meta(max_length=128)]
+LongKey = Annotated[str, msgspec.Meta(max_length=255)]
+
+BillState = Literal["OPEN", "CLOSED"]
+Source = Literal["notice", "query"]
+"""Who told us: the platform by itself, or the platform when asked."""
+Effect = Literal["captured", "closed", "refund", "repeat", "break", "none"]
+"""What a notification did."""
+
+
+class Bill(msgspec.Struct):
+    """Whether an order may still be paid; its row is what opening and closing exclude each other by.
+
+    `due_at`: when to forget a closed order that never had a payment.
+    """
+
+    order_id: int
+    state: BillState
+    changed_at: int
+    due_at: int | None
+
+
+class PaymentRow(msgspec.Struct):
+    """A payment; its id in decimal is the merchant's trade number (商户订单号).
+
+    `open_key` names order and channel while OPEN, so that there is one at most. `due_at`: when to ask the platform,
+    `asked` times so far. `told_by` and `notify_id` say what proved the capture.
+    """
+
+    payment_id: int
+    order_id: int
+    user: Short
+    channel: Channel
+    amount: int
+    state: PaymentState
+    open_key: Short | None
+    pay_url: str
+    created_at: int
+    expires_at: int
+    changed_at: int
+    due_at: int | None
+    asked: int
+    captured: int
+    captured_at: int | None
+    told_by: Source | None
+    notify_id: Number
+    trade_no: Number
+
+
+class RefundRow(msgspec.Struct):
+    """A refund; its id in decimal is the merchant's refund number. `refund_key` makes asking again harmless."""
+
+    refund_id: int
+    payment_id: int
+    refund_key: LongKey
+    amount: int
+    state: RefundState
+    reason: Short
+    created_at: int
+    changed_at: int
+
+
+class NotificationRow(msgspec.Struct):
+    """A proven notification and what it did. `occurred_at` is the platform's time, `at` ours."""
+
+    channel: Channel
+    notify_id: Number
+    number: Number
+    trade_no: Number
+    kind: Short
+    amount: int
+    occurred_at: int
+    at: int
+    effect: Effect
+
+
+class BreakRow(msgspec.Struct):
+    """A difference that a person has to settle; `break_key` keeps it from being listed twice."""
+
+    break_id: int
+    break_key: LongKey
+    kind: BreakKind
+    channel: Channel
+    number: Number
+    trade_no: Number
+    amount: int
+    at: int
+    detail: str
+
+
+class RefusalRow(msgspec.Struct):
+    """A callback that proved nothing; numbered without gaps, so that the oldest can be dropped by number."""
+
+    refusal_id: int
+    channel: Channel
+    reason: Short
+    detail: str
+    at: int
+    body: bytes
+
+
+SCHEMA = Schema("payments")
+BILLS = Table[Bill, int](SCHEMA, "order_bills", Bill, key=("order_id",), indexes=(("due_at",),))
+PAYMENTS = Table[PaymentRow, int](
+    SCHEMA,
+    "payments",
+    PaymentRow,
+    key=("payment_id",),
+    unique=(("open_key",),),
+    indexes=(("order_id",), ("due_at",)),
+)
+REFUNDS = Table[RefundRow, int](
+    SCHEMA, "refunds", RefundRow, key=("refund_id",), unique=(("payment_id", "refund_key"),)
+)
+NOTIFICATIONS = Table[NotificationRow, tuple[str, str]](
+    SCHEMA, "notifications", NotificationRow, key=("channel", "notify_id"), indexes=(("at",),)
+)
+BREAKS = Table[BreakRow, int](SCHEMA, "breaks", BreakRow, key=("break_id",), unique=(("break_key",),))
+REFUSALS = Table[RefusalRow, int](SCHEMA, "refused_notifications", RefusalRow, key=("refusal_id",), indexes=(("at",),))

@@ -1,0 +1,1 @@
+"""Stock: never sells more than there is."""

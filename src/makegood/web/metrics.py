@@ -1,0 +1,78 @@
+"""Figures for Prometheus: requests by route and status with their latency, and what the services report."""
+
+from collections.abc import Iterable, Iterator
+
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from makegood.web.port import ServiceFigures, Shop
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+COUNTERS = {
+    "batches": "Batches run since the start",
+    "requests": "Requests in those batches",
+    "failures": "Requests that raised",
+}
+GAUGES = {
+    "queue": "Calls that wait for a batch",
+    "outbox": "Messages committed and not yet sent",
+    "lag": "Messages that the service's groups have not handled",
+    "set_aside": "Events that failed and will be tried again",
+    "dead": "Events and tasks given up",
+}
+
+
+class Metrics:
+    """One registry of its own; labels are bounded by the routes there are, and the statuses they give."""
+
+    def __init__(self, shop: Shop) -> None:
+        self._registry = CollectorRegistry()
+        self._registry.register(_Services(shop))
+        self._seconds = Histogram(
+            "makegood_http_request_seconds",
+            "Seconds from a request's headers to its answer's headers",
+            ("route", "status"),
+            buckets=BUCKETS,
+            registry=self._registry,
+        )
+        self._children: dict[tuple[str, int], Histogram] = {}
+
+    def observe(self, route: str, status: int, seconds: float) -> None:
+        """Counts a request that took so long."""
+        child = self._children.get((route, status))
+        if child is None:
+            child = self._children[route, status] = self._seconds.labels(route, str(status))
+        child.observe(seconds)
+
+    def text(self) -> bytes:
+        """All figures in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+
+class _Services(Collector):
+    """Reads the services' figures when Prometheus asks for them."""
+
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing, so that registering does not ask the shop before it runs."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Every figure, with the service as its label."""
+        figures = list(self._shop.services())
+        for name, help in COUNTERS.items():
+            yield _family(CounterMetricFamily(f"makegood_service_{name}", help, labels=["service"]), name, figures)
+        for name, help in GAUGES.items():
+            yield _family(GaugeMetricFamily(f"makegood_service_{name}", help, labels=["service"]), name, figures)
+
+
+def _family(
+    family: CounterMetricFamily | GaugeMetricFamily, name: str, figures: Iterable[ServiceFigures]
+) -> CounterMetricFamily | GaugeMetricFamily:
+    for one in figures:
+        family.add_metric([one.service], getattr(one, name))
+    return family

@@ -1,0 +1,133 @@
+/** The basket's panel: lines, coupon, balance, the live quote, and placing the order. */
+
+import { agreeToPrices, basket, changedPrices, chooseBalance, chooseCoupon, pieces } from "./basket.js";
+import { catalogue, refreshGoods } from "./catalogue.js";
+import { button, focusOn, h, notice, part, setText, workButton } from "./dom.js";
+import { skusOfBasket } from "./goods.js";
+import { basketLines } from "./lines.js";
+import { me, refreshMe } from "./me.js";
+import { yuan } from "./money.js";
+import { balanceChoice, couponChoice } from "./paywith.js";
+import { attempt, outcome, place, settle } from "./placing.js";
+import { countDown, progress } from "./progress.js";
+import { ask, isCurrent, quote, quoteLive } from "./quote.js";
+import { api } from "./session.js";
+import { repeat } from "./signal.js";
+import { sentence } from "./words.js";
+
+const LOOK = 2_000;
+
+/** The panel; `onOrder` hears of an order that was placed. */
+export function checkoutSection(life, onOrder) {
+  const title = h("h2", { id: "basket-title", tabindex: "-1" });
+  const empty = h("p", { class: "soft" }, "Nothing yet. Add something from the goods.");
+  const totals = part("dl", { class: "totals" }, totalsOf);
+  const trouble = part("div", {}, (what) => what && refused(what, life));
+  const under = part("div", {}, (what) => what && progress(what, onOrder));
+  const why = h("p", { class: "hint", id: "place-hint" });
+  const order = h("button", { type: "submit", class: "primary wide", id: "place", "aria-describedby": "place-hint" }, "Place order");
+  const form = h("form", { novalidate: true, on: { submit: (event) => submitted(event, form, onOrder) } },
+    basketLines(life), couponChoice(life), balanceChoice(life), totals.element, trouble.element, order, why);
+  const show = () => {
+    const count = pieces();
+    setText(title, count ? `Basket (${count.toLocaleString()})` : "Basket");
+    empty.hidden = count > 0 || attempt.value !== null;
+    form.hidden = count === 0;
+    totals.show({ ...quote.value, problem: null });
+    trouble.show(attempt.value ? null : troubleNow());
+    under.show(attempt.value && { ...attempt.value, seconds: 0 });
+    countDown(under.element, attempt.value);
+    order.hidden = attempt.value !== null;
+    const reason = whyNot();
+    order.setAttribute("aria-disabled", String(reason !== ""));
+    setText(why, reason);
+    setText(order, isCurrent() ? `Place order · ${yuan(quote.value.amounts.amount_due)} to pay` : "Place order");
+  };
+  quoteLive(life);
+  for (const state of [basket, catalogue, me, quote, attempt, outcome]) state.watch(show, life);
+  quote.watch(() => freshen(life), life);
+  outcome.watch(() => outcome.value && afterRefusal(life), life);
+  repeat(LOOK, () => lookAtUndecided(life), life);
+  return h("section", { class: "card checkout", id: "basket", "aria-labelledby": "basket-title" }, title, under.element, empty, form);
+}
+
+function totalsOf({ phase, amounts }) {
+  if (!amounts) return phase === "waiting" ? [h("dt", {}, "Calculating…"), h("dd", {})] : [];
+  const rows = [["Goods", amounts.goods_amount], ["Coupon", -amounts.discount], ["Shipping", amounts.shipping_fee],
+    ["Balance", -amounts.balance]];
+  const shown = rows.filter(([name, fen]) => fen !== 0 || name === "Goods" || name === "Shipping");
+  return [
+    ...shown.flatMap(([name, fen]) => [h("dt", {}, name), h("dd", {}, name === "Shipping" && fen === 0 ? "Free" : yuan(fen))]),
+    h("dt", { class: "due" }, "To pay"),
+    h("dd", { class: "due", id: "amount-due", "aria-live": "polite" }, phase === "ready" ? yuan(amounts.amount_due) : "…"),
+  ];
+}
+
+/** Why the order cannot be placed right now; empty when it can. */
+function whyNot() {
+  if (attempt.value) return "";
+  if (changedPrices().length > 0) return "Please agree to the new prices first.";
+  if (quote.value.phase === "waiting") return "Calculating…";
+  return isCurrent() ? "" : "The amount is not known yet.";
+}
+
+/** What stands in the way: prices that changed, a refused order, a refused quote, or no quote at all. */
+function troubleNow() {
+  const changed = changedPrices().map(({ sku }) => sku);
+  if (changed.length > 0) return { code: "price_changed", changed };
+  const refusal = outcome.value?.basket === basket.value ? outcome.value.refusal : null;
+  const problem = refusal ?? quote.value.problem;
+  return problem ? { code: problem.code, detail: problem.detail ?? "", phase: quote.value.phase } : null;
+}
+
+function refused(problem, life) {
+  const acts = {
+    price_changed: () => problem.changed && button("Agree to the new prices", agree, { class: "primary" }),
+    coupon_unusable: () => basket.value.coupon_id && button("Go on without the coupon", () => chooseCoupon(null)),
+    insufficient_balance: () => basket.value.balance !== null && button("Use as much as I have", () => chooseBalance(null)),
+  };
+  const act = problem.phase === "failed" ? workButton("Ask again", "Asking…", () => ask(true)) : acts[problem.code]?.();
+  const orders = problem.code === "key_reused" && h("a", { href: "#/orders" }, "Look at your orders");
+  return notice("bad", sentence(problem), act || orders || refresher(problem, life));
+}
+
+function refresher(problem, life) {
+  return problem.code === "unknown_sku" ? workButton("Look again", "Looking…", () => refreshGoods(life, skusOfBasket())) : null;
+}
+
+function agree() {
+  agreeToPrices();
+  outcome.set(null);
+}
+
+/** A quote that does not match the prices seen means that they are old. */
+function freshen(life) {
+  if (!isCurrent() || changedPrices().length > 0) return;
+  const seen = basket.value.lines.reduce((sum, line) => sum + line.quantity * line.unit_price, 0);
+  if (seen !== quote.value.amounts.goods_amount) refreshGoods(life, skusOfBasket());
+}
+
+/** After a refusal what the page shows is out of date. */
+async function afterRefusal(life) {
+  await Promise.allSettled([refreshGoods(life, skusOfBasket()), refreshMe(life)]);
+  ask(true);
+}
+
+function submitted(event, form, onOrder) {
+  event.preventDefault();
+  if (attempt.value || whyNot() !== "" || !form.reportValidity()) return;
+  const { shipping_fee, balance, amount_due } = quote.value.amounts;
+  const { lines, coupon_id } = basket.value;
+  place({ lines, coupon_id, balance, shipping_fee, amount_due }, onOrder);
+  focusOn(document.getElementById("basket-title"));
+}
+
+/** While the shop decides, the basket waits; once decided it is emptied, or the refusal is told. */
+async function lookAtUndecided(life) {
+  if (attempt.value?.phase !== "undecided") return;
+  try {
+    settle(await api.get(`/api/orders/${attempt.value.order_id}`, { life }));
+  } catch {
+    // The next look comes in two seconds; nothing is offered meanwhile.
+  }
+}

@@ -1,0 +1,67 @@
+"""What others see of payments."""
+
+import pytest
+
+from makegood.shop.payments import contracts
+from makegood.shop.payments.breaks import Breaks
+from makegood.shop.payments.settings import PaymentsSettings
+from tests.unit.payments.desk import Desk
+
+
+async def test_of_orders(desk: Desk) -> None:
+    """Each order's payments with their refunds, the oldest first; none for an order that has none."""
+    desk.add_order(2)
+    other = await desk.opened(1, "otherpay")
+    paid = await desk.paid(1)
+    desk.refund_part(paid, 300)
+    desk.refund_part(paid, 200, "k2")
+    await desk.work()
+    requests = [contracts.PaymentsOfOrder(order_id) for order_id in (2, 1, 1)]
+    none, first, again = desk.database.read(lambda reader: desk.service.of_order(reader, requests))
+    assert none.payments == ()
+    assert first == again
+    assert [(one.payment_id, one.state, one.refunded) for one in first.payments] == [
+        (other, "OPEN", 0),
+        (paid, "PAID", 500),
+    ]
+    assert [one.amount for one in first.payments[1].refunds] == [300, 200]
+
+
+async def test_pages_of_payments(desk: Desk) -> None:
+    """Pages follow each other without gaps, and the last one says so."""
+    for order_id in range(1, 6):
+        desk.add_order(order_id)
+        await desk.opened(order_id)
+    seen: list[int] = []
+    after: int | None = None
+    for expected in (2, 2, 1):
+        request = contracts.ListPayments(after, 2)
+        [page] = desk.database.read(lambda reader, request=request: desk.service.list_payments(reader, [request]))
+        assert len(page.payments) == expected
+        seen.extend(one.order_id for one in page.payments)
+        after = page.next
+    assert seen == [1, 2, 3, 4, 5]
+    assert after is None
+
+
+def test_a_full_last_page_has_no_next(desk: Desk) -> None:
+    """Exactly as many breaks as asked for are one page."""
+
+    def two(tx: object) -> None:
+        breaks = Breaks(tx)  # type: ignore[arg-type]
+        breaks.add("unresolved", "testpay", "1", amount=1, detail="")
+        breaks.add("unresolved", "testpay", "2", amount=1, detail="")
+        breaks.add("unresolved", "testpay", "2", amount=1, detail="again")
+        breaks.store()
+
+    desk.commit(two)
+    desk.commit(two)
+    [page] = desk.database.read(lambda reader: desk.service.list_breaks(reader, [contracts.ListBreaks(None, 2)]))
+    assert [one.number for one in page.breaks] == ["1", "2"]
+    assert page.next is None
+
+
+def test_settings_refuse_an_address_that_cannot_be_called() -> None:
+    """The address platforms call back is an http address."""
+    with pytest.raises(ValueError, match="notify_base"):
+        PaymentsSettings("shop.example")
