@@ -43,10 +43,15 @@ PAUSE = 0.5
 """Seconds between looks."""
 
 
-async def audit(host: Host, sandbox_url: str, http: httpx.AsyncClient) -> list[Checked]:
-    """Every promise, in the order of `TITLES`. Raises DatabaseError, and httpx.HTTPError for the platform."""
+async def audit(
+    host: Host, sandbox_url: str, http: httpx.AsyncClient, *, patience: float = PATIENCE
+) -> list[Checked]:
+    """Every promise, in the order of `TITLES`; `patience` in seconds.
+
+    Raises DatabaseError, and httpx.HTTPError when the platform does not answer.
+    """
     loop = asyncio.get_running_loop()
-    until = loop.time() + PATIENCE
+    until = loop.time() + patience
     checked = await _look(host, sandbox_url, http)
     while any(one.count for one in checked) and loop.time() < until:
         await asyncio.sleep(PAUSE)

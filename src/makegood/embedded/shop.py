@@ -39,6 +39,8 @@ class EmbeddedShop:
 
     def __init__(self, directory: Directory, config: Config, host: str, port: int, *, demo: bool) -> None:
         self.stop = asyncio.Event()
+        self.host: Host | None = None
+        """What runs, once it does."""
         self._directory = directory
         self._config = config
         self._address = (host, port)
@@ -83,6 +85,7 @@ class EmbeddedShop:
         services = services_of(self._config, run.url, {"alipay": alipay})
         host = Host(services, database=self._database, broker=broker, world=self._world, compute=compute, alone=True)
         await host.start()
+        self.host = host
         operations = Operations(host, broker, partial(audit, host, run.sandbox_url, http))
         watch = asyncio.get_running_loop().create_task(operations.watch(), name="watch")
         try:

@@ -4,7 +4,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -13,7 +13,8 @@ from makegood.engine.database.transaction import Reader
 from makegood.engine.runtime import ServiceRuntime
 from makegood.engine.tables import SetAside, TaskRow
 
-EVENT, TASK = "event", "task"
+EVENT: Final = "event"
+TASK: Final = "task"
 """The two kinds, in the order of listing."""
 
 
@@ -41,7 +42,7 @@ class _Position(msgspec.Struct, frozen=True, array_like=True, order=True):
     """What an id says: the service, the kind, and the row's key (a task's has two parts)."""
 
     service: str = ""
-    kind: str = EVENT
+    kind: Literal["event", "task"] = EVENT
     first: str = ""
     second: str = ""
     third: str = ""
@@ -131,5 +132,5 @@ def _write(position: _Position) -> str:
 def _read(id: str) -> _Position:
     try:
         return msgspec.json.decode(base64.urlsafe_b64decode(id + "=" * (-len(id) % 4)), type=_Position)
-    except (binascii.Error, msgspec.MsgspecError, UnicodeError) as error:
+    except (ValueError, binascii.Error, msgspec.MsgspecError) as error:
         raise ValueError(f"{id!r} is no dead letter's id: take one from the list") from error

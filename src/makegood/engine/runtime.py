@@ -2,12 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar, cast
 
 from makegood.engine import inbox
-from makegood.engine.backoff import backoff
 from makegood.engine.batching import Batcher
 from makegood.engine.broker.port import Broker
 from makegood.engine.consumer import Consumer
@@ -15,17 +14,17 @@ from makegood.engine.contracts import Operation
 from makegood.engine.database.port import Database
 from makegood.engine.database.transaction import Reader, Transaction
 from makegood.engine.deadline import Deadline
-from makegood.engine.errors import EngineError
+from makegood.engine.errors import EngineError, OperationFailed
 from makegood.engine.execution import Execution
 from makegood.engine.executor import Executor
 from makegood.engine.inbox import InboxOfGroup, Listening
 from makegood.engine.lease import RENEW, NumberLease
+from makegood.engine.loops import Loops
 from makegood.engine.outbox import OutboxRelay, Wanted
 from makegood.engine.rpc.port import Caller, Handler
 from makegood.engine.service import (
     BATCH,
     AsyncOperationSpec,
-    ListenerSpec,
     OperationSpec,
     PeriodicSpec,
     Service,
@@ -53,8 +52,8 @@ MAX_OWN = 100
 """Most functions that a service runs by `write` and `read`."""
 OWN_DEADLINE = 30.0
 """Seconds that such a call may wait before it is run."""
-LONGEST_PAUSE = 5.0
-"""Seconds between tries of a loop that fails."""
+FULL_RUNS = 100
+"""Most runs of a sweep in a row while each handles as many rows as it may."""
 
 log = logging.getLogger(__name__)
 
@@ -82,14 +81,20 @@ class ServiceRuntime:
         self._own: dict[Callable[..., Any], Batcher[Any, Any]] = {}
         self.outbox = OutboxRelay(service.tables, broker, world, wanted)
         self._lease = NumberLease(service.tables, world, service.name, alone=alone)
-        self._loops: list[asyncio.Task[None]] = []
+        self._beginnings = Loops(service.name, world)
+        """What begins work of its own accord: listeners, sweeps, tasks."""
+        self._chores = Loops(service.name, world)
+        """What work needs to its end: the relay, the lease of the process number."""
+        self._listeners = inbox.groups_of(service)
+        self._consumers: list[Consumer] = []
         self.groups: dict[str, InboxOfGroup] = {}
         service.engine = self
 
     async def open(self) -> None:
         """Leases the process number and takes up what an earlier life left; then calls may come."""
-        [source] = await self.database.write(lambda tx: self._lease.acquire(tx, [None]))
+        source = await Execution(self.database, self._world, []).run_one(self._lease.acquire, None)
         self.database.ids = source
+        self._life = source.first
         specs = cast("list[TaskSpec[Any, Any, Any]]", self.service.specs(TaskSpec))
         self.tasks = TaskRunner(self.service, specs, self.service.tables, self._world, source.first)
         self.execution = Execution(self.database, self._world, [self.outbox, self.tasks])
@@ -108,32 +113,61 @@ class ServiceRuntime:
         for spec in self.service.specs(OperationSpec):
             found.append((spec.contract, self._batch_handler(spec)))
         for spec in self.service.specs(AsyncOperationSpec):
-            found.append((spec.contract, partial(spec.function, self.service)))
+            found.append((spec.contract, partial(_call, partial(spec.function, self.service))))
         return found
 
-    def start(self) -> None:
-        """Starts the loops: relay, consumers, sweeps, tasks and the engine's own chores."""
-        self._spawn("relay", self.outbox.run())
-        self._spawn("lease", _every(RENEW, self._renew, self._world))
-        self._spawn("outbox", _every(TAKE_OVER_EVERY, self._take_over, self._world))
-        self._spawn("tidy", _every(TIDY_EVERY, self._tidy, self._world))
-        self._spawn("tasks", self.tasks.run())
-        self._spawn("inbox", _every(PRUNE_EVERY, partial(self._sweep, self._prune, 256), self._world))
+    def listen(self) -> None:
+        """Joins the consumer groups of its listeners, and hears."""
+        for group, specs in self._listeners.items():
+            listenings = [Listening(self.service, group, spec, self.service.tables) for spec in specs]
+            self.groups[group] = InboxOfGroup(group, listenings, self.service.tables, self.execution, self._world)
+            consumer = Consumer(self.groups[group], inbox.topics_of(specs), self._broker, self._world)
+            self._consumers.append(consumer)
+            self._beginnings.spawn(f"group {group}", consumer.run)
+        self._beginnings.every(RETRY_EVERY, "set aside", self._retry_set_aside)
+
+    async def joined(self) -> None:
+        """Returns when the broker keeps messages for all of its groups."""
+        for consumer in self._consumers:
+            await consumer.joined.wait()
+
+    def start(self, everybody_listens: asyncio.Event) -> None:
+        """Starts relay, sweeps, tasks and the engine's own chores; it publishes nothing before everybody listens."""
+        self._chores.spawn("relay", partial(self._relay, everybody_listens))
+        self._chores.every(RENEW, "lease", self._renew)
+        if self._alone:
+            self._beginnings.spawn("left behind", self._relay_left_behind)
+        self._beginnings.every(TAKE_OVER_EVERY, "outbox", self._take_over)
+        self._beginnings.every(TIDY_EVERY, "tidy", self._tidy)
+        self._beginnings.every(PRUNE_EVERY, "inbox", partial(self._sweep, self._prune, 256))
+        self._beginnings.spawn("tasks", self.tasks.run)
         for spec in self.service.specs(SweepSpec):
             work = partial(self._sweep, partial(spec.function, self.service), spec.limit)
-            self._spawn(f"sweep {spec.function.__name__}", _every(spec.every, work, self._world))
+            self._beginnings.every(spec.every, f"sweep {spec.function.__name__}", work)
         for spec in self.service.specs(PeriodicSpec):
             work = partial(spec.function, self.service)
-            self._spawn(f"periodic {spec.function.__name__}", _every(spec.every, work, self._world))
-        self._start_listeners()
+            self._beginnings.every(spec.every, f"periodic {spec.function.__name__}", work)
 
-    async def stop(self) -> None:
-        """Finishes the calls that were accepted, then ends the loops; what they left is taken up next time."""
+    async def begin_nothing(self) -> None:
+        """The first half of stopping: no message, sweep or task begins any more; other services still may call."""
+        await self._beginnings.stop()
+        await self.tasks.stop()
+
+    async def finish(self) -> None:
+        """Returns when all calls and transactions have ended."""
         for batcher in self.queues():
             await batcher.idle()
-        for loop in self._loops:
-            loop.cancel()
-        await asyncio.gather(*self._loops, return_exceptions=True)
+        await self.execution.idle()
+
+    async def flush(self) -> None:
+        """Returns when all messages are sent and their rows deleted. Raises DatabaseError."""
+        await self.outbox.drained()
+        await self._tidy()
+
+    async def stop(self) -> None:
+        """The second half of stopping: what has not finished by now is taken up next time."""
+        await self._beginnings.stop()
+        await self._chores.stop()
 
     def now(self) -> int:
         """Milliseconds since 1970-01-01 UTC."""
@@ -180,19 +214,6 @@ class ServiceRuntime:
         deadline = Deadline.after(OWN_DEADLINE)
         return list(await asyncio.gather(*(batcher.submit(request, deadline) for request in requests)))
 
-    def _start_listeners(self) -> None:
-        by_group: dict[str, list[ListenerSpec]] = {}
-        for spec in self.service.specs(ListenerSpec):
-            by_group.setdefault(spec.group or self.service.name, []).append(spec)
-        for group, specs in by_group.items():
-            listenings = [Listening(self.service, group, spec, self.service.tables) for spec in specs]
-            self.groups[group] = InboxOfGroup(group, listenings, self.service.tables, self.execution, self._world)
-            topics = {topic: _tags(specs, topic) for topic in sorted({spec.topic for spec in specs})}
-            consumer = Consumer(self.groups[group], topics, self._broker, self._world)
-            self._spawn(f"group {group}", consumer.run())
-        if by_group:
-            self._spawn("set aside", _every(RETRY_EVERY, self._retry_set_aside, self._world))
-
     async def _retry_set_aside(self) -> None:
         table = self.service.tables.set_aside
 
@@ -202,28 +223,45 @@ class ServiceRuntime:
         for row in await self.database.read(due):
             if row.group_name in self.groups:
                 await self.groups[row.group_name].retry(row)
+            else:
+                await self.execution.run_one(partial(inbox.bury, table), row)
 
     async def _renew(self) -> None:
-        self.database.ids.leased_until = await self.execution.run_one(self._lease.renew, self.database.ids)
+        end = await self.execution.run_one(self._lease.renew, self.database.ids)
+        if end is None:
+            log.warning("%s lost its process number while it stood still; it leases another", self.service.name)
+            self.database.ids = await self.execution.run_one(self._lease.acquire, None)
+        else:
+            self.database.ids.leased_until = end
+
+    async def _relay(self, everybody_listens: asyncio.Event) -> None:
+        await everybody_listens.wait()
+        await self.outbox.run()
 
     async def _take_over(self) -> None:
         def left(tx: Any, limits: Sequence[int]) -> list[Any]:
             return [self.outbox.take_over(tx, limit) for limit in limits]
 
-        if self._alone and self.outbox.backlog == 0:
-            await self._relay_left_behind()
-        self.outbox.relay(await self.execution.run_one(left, TAKE_OVER))
+        while self.outbox.has_room:
+            rows = await self.execution.run_one(left, TAKE_OVER)
+            self.outbox.relay(rows)
+            if len(rows) < TAKE_OVER:
+                return
 
     async def _relay_left_behind(self) -> None:
-        before = self.database.ids.first
-
-        def left(reader: Any) -> list[Any]:
-            return self.outbox.left_behind(reader, before, TAKE_OVER)
-
-        self.outbox.relay(await self.database.read(left))
+        after = 0
+        while True:
+            while not self.outbox.has_room:
+                await asyncio.sleep(TAKE_OVER_EVERY)
+            left = partial(self.outbox.left_behind, after=after, before=self._life, limit=TAKE_OVER)
+            rows = await self.database.read(left)
+            self.outbox.relay(rows)
+            if len(rows) < TAKE_OVER:
+                return
+            after = rows[-1].message_id
 
     async def _tidy(self) -> None:
-        if self.outbox.untidy:
+        while self.outbox.untidy:
             await self.execution.run_one(_nothing, None)
 
     def _prune(self, tx: Any, limit: int) -> int:
@@ -233,39 +271,21 @@ class ServiceRuntime:
         def work(tx: Any, limits: Sequence[int]) -> list[int]:
             return [function(tx, limit) for limit in limits]
 
-        while True:
+        for _ in range(FULL_RUNS):
             if await self.execution.run_one(work, limit) < limit:
                 return
 
-    def _spawn(self, name: str, loop: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(loop, name=f"{self.service.name}: {name}")
-        task.add_done_callback(_report)
-        self._loops.append(task)
 
-
-async def _every(seconds: float, work: Callable[[], Awaitable[None]], world: World) -> None:
-    """Does the work at once and then every `seconds`; failing, it says so and tries again."""
-    failures = 0
-    while True:
-        try:
-            await work()
-            failures = 0
-            await asyncio.sleep(seconds)
-        except EngineError as error:
-            failures += 1
-            log.warning("%s failed and will be tried again: %s", work, error)
-            await asyncio.sleep(max(seconds, backoff(world, failures, first=0.1, most=LONGEST_PAUSE)))
-
-
-def _report(task: "asyncio.Task[None]") -> None:
-    if not task.cancelled() and task.exception() is not None:
-        log.critical("the loop %s has died", task.get_name(), exc_info=task.exception())
+async def _call(function: Callable[[Any, Deadline], Awaitable[Any]], request: Any, deadline: Deadline) -> Any:
+    """What an operation lets out is the same for callers here and far away."""
+    try:
+        return await function(request, deadline)
+    except EngineError:
+        raise
+    except Exception as bug:
+        log.error("%s failed for %.500r", function, request, exc_info=bug)
+        raise OperationFailed(f"{type(bug).__name__}: {bug}") from bug
 
 
 def _nothing(_tx: Any, requests: Sequence[None]) -> list[None]:
     return [None for _ in requests]
-
-
-def _tags(specs: Sequence[ListenerSpec], topic: str) -> frozenset[str]:
-    tags = frozenset(spec.tag for spec in specs if spec.topic == topic)
-    return frozenset[str]() if "" in tags else tags

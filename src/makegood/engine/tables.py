@@ -50,11 +50,14 @@ class SetAside(msgspec.Struct):
 
 
 class TaskRow(msgspec.Struct):
-    """Durable work. `due_at`: when it may be leased; NULL when it was given up. `leased_by`: a life's first id."""
+    """Durable work. `due_at`: when it may be leased; NULL when it was given up. `leased_by`: a life's first id.
+
+    AGAIN: it was asked for once more while it ran, so another run follows.
+    """
 
     kind: Short
     task_key: Name
-    state: Literal["WAITING", "GIVEN_UP"]
+    state: Literal["WAITING", "AGAIN", "GIVEN_UP"]
     payload: bytes
     attempt: int
     created_at: int

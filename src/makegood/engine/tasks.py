@@ -16,7 +16,7 @@ from makegood.engine.backoff import backoff
 from makegood.engine.batching import Batcher
 from makegood.engine.database.base import Enqueued
 from makegood.engine.deadline import Deadline
-from makegood.engine.errors import EngineError, OperationFailed
+from makegood.engine.errors import EngineError, OperationFailed, text_of
 from makegood.engine.execution import Execution
 from makegood.engine.service import Later, TaskResult, TaskSpec
 from makegood.engine.tables import EngineTables, TaskRow
@@ -34,7 +34,12 @@ CONCURRENCY = 64
 """Most tasks of a service that run at once in a process."""
 IDLE = 1.0
 """Seconds between looks for due tasks when nobody says that there are any."""
-MAX_ERROR = 2_000
+STOP = 5.0
+"""Seconds that running work has to end when the process stops; then it is stopped, and runs again next time."""
+MAX_KIND, MAX_KEY = 64, 128
+"""Characters of a task's name and key."""
+
+NEVER_ENDED = "its runs never ended: the process died or hung each time"
 
 log = logging.getLogger(__name__)
 Key = tuple[str, str]
@@ -71,15 +76,22 @@ class TaskRunner:
         self._ends = Batcher("ends of tasks", lambda ended: execution.run(self._record, ended), limit=CONCURRENCY)
 
     def store(self, tx: Any) -> bool:
-        """Writes what the transaction enqueued; says whether there is anything to do soon."""
+        """Writes what the transaction enqueued; says whether there is anything to do soon.
+
+        Raises ValueError for a task that this service has not, or a key that is too long.
+        """
         wanted = {(one.task.name, one.key): one for one in tx.outgoing.tasks}
         if not wanted:
             return False
+        for kind, key in wanted:
+            self._refuse_bad(kind, key)
         known = tx.lock(self._table, wanted)
-        waiting = [row for row in known.values() if row.leased_by is None]
-        for row in waiting:
-            row.due_at, row.attempt, row.state = _due(tx, wanted[row.kind, row.task_key]), 0, "WAITING"
-        tx.update(self._table, waiting)
+        for row in known.values():
+            if row.leased_by is None:
+                row.due_at, row.attempt, row.state = _due(tx, wanted[row.kind, row.task_key]), 0, "WAITING"
+            else:
+                row.state = "AGAIN"  # the run that is under way may have looked before this commit
+        tx.update(self._table, known.values())
         tx.insert(self._table, [_row(tx, key, one) for key, one in wanted.items() if key not in known])
         return True
 
@@ -94,13 +106,21 @@ class TaskRunner:
     async def run(self) -> None:
         """Leases and runs what is due, for ever."""
         while True:
+            self._wake.clear()  # before looking: what comes meanwhile is looked for again
             leased = await self._lease_some()
             for row in leased:
                 key = (row.kind, row.task_key)
                 self._running[key] = asyncio.get_running_loop().create_task(self._work(row), name=f"task {key}")
             if not leased:
-                self._wake.clear()
                 await self._pause()
+
+    async def stop(self) -> None:
+        """Lets running work end, for at most `STOP` seconds; nothing new is to be leased by then."""
+        try:
+            async with asyncio.timeout(STOP):
+                await asyncio.gather(*self._running.values(), return_exceptions=True)
+        except TimeoutError:
+            log.warning("work was stopped and runs again next time")
 
     def revive(self, tx: Any, limits: Sequence[int]) -> list[int]:
         """Frees the leases of this process's earlier lives; only for a process that is alone."""
@@ -140,20 +160,33 @@ class TaskRunner:
         return [self._lease_batch(tx, [key for key in keys if key not in self._running]) for keys in batches]
 
     def _lease_batch(self, tx: Any, keys: list[Key]) -> list[TaskRow]:
-        rows = tx.lock(self._table, keys).values()
-        due = [row for row in rows if row.due_at is not None and row.due_at <= tx.now]
-        for row in due:
-            row.leased_by, row.due_at = self._life, tx.now + int(LEASE * 1000)
-            row.attempt += 1
-        tx.update(self._table, due)
-        return due
+        leased: list[TaskRow] = []
+        given_up: list[TaskRow] = []
+        for row in tx.lock(self._table, keys).values():
+            if row.due_at is None:
+                continue
+            if row.due_at > tx.now:
+                if row.leased_by == self._life:  # by this very call, whose commit was not answered
+                    leased.append(row)
+            elif row.attempt < ATTEMPTS:
+                row.attempt += 1
+                leased.append(row)
+            else:
+                given_up.append(row)
+        for row in leased:
+            row.leased_by, row.due_at, row.state = self._life, tx.now + int(LEASE * 1000), "WAITING"
+        for row in given_up:
+            row.leased_by, row.due_at, row.state, row.error = None, None, "GIVEN_UP", NEVER_ENDED
+        tx.update(self._table, [*leased, *given_up])
+        return leased
 
     async def _work(self, row: TaskRow) -> None:
         key = (row.kind, row.task_key)
         try:
             await self._end(await self._outcome(row))
-        except EngineError as error:
-            log.warning("the end of task %s was not recorded, it will run again: %s", key, error)
+        except Exception as error:
+            bug = None if isinstance(error, EngineError) else error
+            log.warning("the end of task %s was not recorded, it will run again: %s", key, error, exc_info=bug)
         finally:
             self._running.pop(key, None)
             self._wake.set()
@@ -163,18 +196,18 @@ class TaskRunner:
         try:
             await self._ends.submit(ended, Deadline.after(LEASE))
         except OperationFailed as bug:
-            failed = ended._replace(outcome=None, error=f"its outcome cannot be recorded: {bug}"[:MAX_ERROR])
+            failed = ended._replace(outcome=None, error=f"its outcome cannot be recorded: {text_of(bug)}")
             await self._ends.submit(failed, Deadline.after(LEASE))
 
     async def _outcome(self, row: TaskRow) -> _Ended:
-        spec = self._specs[row.kind]
-        payload = msgspec.json.decode(row.payload, type=spec.contract.payload)
         try:
+            spec = self._specs[row.kind]
+            payload = msgspec.json.decode(row.payload, type=spec.contract.payload)
             async with asyncio.timeout(WORK):
                 return _Ended(row, payload, await spec.work(self._service, payload), None)
         except Exception as error:
             log.warning("task %s %s failed (attempt %d): %r", row.kind, row.task_key, row.attempt, error)
-            return _Ended(row, payload, None, f"{type(error).__name__}: {error}"[:MAX_ERROR])
+            return _Ended(row, None, None, f"{type(error).__name__}: {text_of(error)}")
 
     def _record(self, tx: Any, ended: Sequence[_Ended]) -> list[None]:
         held = tx.lock(self._table, [(one.row.kind, one.row.task_key) for one in ended])
@@ -184,24 +217,41 @@ class TaskRunner:
         return [None for _ in ended]
 
     def _record_kind(self, tx: Any, held: dict[Key, TaskRow], ended: list[_Ended]) -> None:
-        record = self._specs[ended[0].row.kind].record
         done = [one for one in ended if one.error is None]
-        results = [TaskResult(one.row.task_key, one.payload, one.outcome, one.row.attempt) for one in done]
-        verdicts = record(self._service, tx, results) if record and results else [None for _ in results]
-        gone = [one.row for one, verdict in zip(done, verdicts, strict=True) if verdict is None]
-        tx.delete(self._table, [(row.kind, row.task_key) for row in gone])
+        gone: list[Key] = []
         kept: list[TaskRow] = []
-        for one, verdict in zip(done, verdicts, strict=True):
-            if verdict is not None:
-                kept.append(_again(tx, held[one.row.kind, one.row.task_key], verdict))
-        kept.extend(
-            self._failed(tx, held[one.row.kind, one.row.task_key], one.error) for one in ended if one.error is not None
-        )
+        for one, verdict in zip(done, self._verdicts(tx, done), strict=True):
+            row = held[one.row.kind, one.row.task_key]
+            if row.state == "AGAIN":
+                kept.append(_again(tx, row, Later(0.0)))
+            elif verdict is not None:
+                kept.append(_again(tx, row, verdict))
+            else:
+                gone.append((row.kind, row.task_key))
+        for one in ended:
+            if one.error is not None:
+                kept.append(self._failed(tx, held[one.row.kind, one.row.task_key], one.error))
+        tx.delete(self._table, gone)
         tx.update(self._table, kept)
+
+    def _verdicts(self, tx: Any, done: list[_Ended]) -> list[Later | None]:
+        record = self._specs[done[0].row.kind].record if done else None
+        if record is None:
+            return [None for _ in done]
+        results = [TaskResult(one.row.task_key, one.payload, one.outcome, one.row.attempt) for one in done]
+        return record(self._service, tx, results)
+
+    def _refuse_bad(self, kind: str, key: str) -> None:
+        if kind not in self._specs:
+            raise ValueError(f"{type(self._service).__name__} has no @task {kind!r}: enqueue one of its own")
+        if len(kind) > MAX_KIND or len(key) > MAX_KEY:
+            raise ValueError(f"task {kind!r}, key {key!r}: use at most {MAX_KIND} and {MAX_KEY} characters")
 
     def _failed(self, tx: Any, row: TaskRow, error: str) -> TaskRow:
         row.leased_by, row.error = None, error
-        pause = backoff(self._world, row.attempt, first=FIRST_PAUSE, most=LONGEST_PAUSE)
+        if row.state == "AGAIN":
+            row.state, row.attempt = "WAITING", 0
+        pause = backoff(self._world, max(1, row.attempt), first=FIRST_PAUSE, most=LONGEST_PAUSE)
         row.due_at = tx.now + int(pause * 1000)
         if row.attempt >= ATTEMPTS:
             row.due_at, row.state = None, "GIVEN_UP"
@@ -219,7 +269,7 @@ def revive_given_up(tables: EngineTables, tx: Any, keys: Sequence[Key]) -> list[
 
 
 def _again(tx: Any, row: TaskRow, later: Later) -> TaskRow:
-    row.leased_by, row.error = None, ""
+    row.leased_by, row.error, row.state = None, "", "WAITING"
     row.attempt -= 1
     row.due_at = tx.now + int(later.seconds * 1000)
     return row

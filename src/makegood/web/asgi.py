@@ -1,15 +1,15 @@
 """The little of ASGI that answers below the framework: reading a body with bounds, sending a whole answer."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from makegood.web.problems import PROBLEM_JSON, Problem
 
-Scope = dict[str, Any]
-Message = dict[str, Any]
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Header = tuple[bytes, bytes]

@@ -25,6 +25,10 @@ class SignInAttempts:
         self._memory = seconds * 1000
         self._failures: OrderedDict[tuple[str, str], _Failures] = OrderedDict()
 
+    def __len__(self) -> int:
+        """How many users and peers are remembered."""
+        return len(self._failures)
+
     def begin(self, user: str, peer: str) -> None:
         """Notes an attempt; raises Problem too_many_attempts when it has to wait."""
         for kind, name in (("user", user), ("peer", peer)):

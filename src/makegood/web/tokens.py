@@ -50,6 +50,10 @@ class Tokens:
         self._claims = msgspec.json.Decoder(Claims)
         self._verified: OrderedDict[bytes, _Verified] = OrderedDict()
 
+    def __len__(self) -> int:
+        """How many verified tokens are remembered."""
+        return len(self._verified)
+
     def issue(self, user: str) -> Session:
         """A token for this user, valid from now on."""
         issued = self._now() // 1000

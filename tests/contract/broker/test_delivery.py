@@ -191,10 +191,10 @@ async def test_window_is_bounded(harness: Harness, broker: Broker) -> None:
         await broker.publish([message(topic, number) for number in range(start, start + 64)])
     out = await gather(group, harness.window + 64, wait=0.2)
     assert len(out) == harness.window
-    waiting = asyncio.create_task(group.receive(64, 5.0))
+    waiting = asyncio.create_task(group.receive(64, 20.0))
     await asyncio.sleep(0.01)
     await group.acknowledge(out[:10])
-    assert len(await waiting) == 10
+    assert len(await asyncio.wait_for(waiting, 5.0)) == 10
 
 
 async def test_acknowledging_twice_is_harmless(harness: Harness, broker: Broker) -> None:

@@ -17,8 +17,8 @@ def test_coupons_of_a_user() -> None:
 
 
 def test_coupons_behind_many_expired_ones() -> None:
-    """Usable coupons are found past a page full of expired ones, and at most 1,000 are given."""
-    expired = [coupon(f"a{number:05}", valid_until=NOW) for number in range(MAX_OF_USER)]
+    """Usable coupons are found past more than a page of expired ones, and at most 1,000 are given."""
+    expired = [coupon(f"a{number:05}", valid_until=NOW) for number in range(MAX_OF_USER + 500)]
     usable = [coupon(f"b{number:05}") for number in range(MAX_OF_USER + 5)]
     wallet = Wallet(*expired, *usable)
     assert len(expired + usable) <= MAX_LOAD

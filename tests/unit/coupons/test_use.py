@@ -76,6 +76,16 @@ def test_cancel_frees_for_another_order() -> None:
     assert wallet.use_one(3, "c1") == "coupon_unusable"
 
 
+def test_cancel_leaves_what_another_order_holds() -> None:
+    """Should a coupon be marked as another order's, a cancel does not free it, and the audit still finds it."""
+    wallet = Wallet(coupon("c1"))
+    wallet.use_one(1, "c1")
+    wallet.corrupt("UPDATE coupons SET order_id = 2")
+    wallet.cancel(1)
+    assert wallet.holders() == {"c1": 2}
+    assert [finding.subject for finding in wallet.findings()] == ["c1"]
+
+
 def test_null_compensation_and_hanging() -> None:
     """A cancel before its order frees nothing, and the order that comes behind it holds nothing."""
     wallet = Wallet(coupon("c1"))

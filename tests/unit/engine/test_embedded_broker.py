@@ -10,9 +10,9 @@ import apsw
 import pytest
 
 from makegood.engine.broker.embedded import EmbeddedBroker, GroupStats
-from makegood.engine.broker.embedded_commits import GRACE, RETENTION, RETENTION_CHECK
+from makegood.engine.broker.embedded_commits import FLUSH, GRACE, RETENTION, RETENTION_CHECK
 from makegood.engine.broker.embedded_sql import DELETE_STEP, MOVE_ROWS, PAGE_ROWS
-from makegood.engine.broker.embedded_topic import TAIL_ROWS, WINDOW
+from makegood.engine.broker.embedded_topic import TAIL_ROWS, WINDOW, Group
 from makegood.engine.broker.port import INVISIBLE, Message
 from makegood.engine.errors import BrokerUnavailable
 from makegood.engine.executor import InlineExecutor, ThreadExecutor
@@ -92,25 +92,64 @@ async def test_unwanted_messages_hold_nothing(db: apsw.Connection, world: Manual
     group = await broker.subscribe("points", {"orders": frozenset({"paid"})})
     for number in range(0, 2000, 50):
         await broker.publish([message("orders", number + one, "confirmed") for one in range(50)])
-    await broker.publish([message("orders", 9999, "paid")])
-    deliveries = await group.receive(10, 0)
-    assert ids(deliveries) == ["m9999"]
-    await group.acknowledge(deliveries)
     assert await broker.stats() == [GroupStats("points", 0, 0)]
     assert stored(db) < DELETE_STEP
+    await broker.publish([message("orders", 9999, "paid")])
+    assert ids(await group.receive(10, 0)) == ["m9999"]
 
 
 async def test_far_behind_a_group_finds_the_rare_tag(db: apsw.Connection, world: ManualWorld) -> None:
-    """A group that was away finds the few messages it wants among many that it does not."""
+    """A group that was away finds the few messages it wants among many that it does not, in one look."""
     broker = opened(db, world)
     await (await broker.subscribe("points", {"orders": frozenset({"paid"})})).close()
     await (await broker.subscribe("journal", {"orders": ALL})).close()
     for number in range(0, 5000, 500):
         await broker.publish([message("orders", number, "paid")])
         await broker.publish([message("orders", number + one, "confirmed") for one in range(1, 500)])
-    broker = opened(db, world)
-    group = await broker.subscribe("points", {"orders": frozenset({"paid"})})
+    executor = CountingExecutor()
+    group = await EmbeddedBroker.open(db, world, executor).subscribe("points", {"orders": frozenset({"paid"})})
+    executor.runs = 0
     assert set(ids(await gather(group, 11, wait=0))) == {f"m{number}" for number in range(0, 5000, 500)}
+    assert executor.runs == 1
+
+
+async def test_no_topic_starves_another(db: apsw.Connection, world: ManualWorld) -> None:
+    """A group that is behind in two topics gets messages of both in turns."""
+    broker = opened(db, world)
+    group = await broker.subscribe("points", {"orders": ALL, "payments": ALL})
+    for topic in ("orders", "payments"):
+        await fill(broker, topic, 100)
+    received = [await group.receive(10, 0) for _ in range(4)]
+    topics = [deliveries[0].message.topic for deliveries in received]
+    assert topics == ["orders", "payments", "orders", "payments"]
+
+
+async def test_backlog_starves_nobody(db: apsw.Connection, world: ManualWorld) -> None:
+    """A consumer that always finds something lets other tasks run between two receives."""
+    broker = opened(db, world)
+    group = await broker.subscribe("points", {"orders": ALL})
+    await fill(broker, "orders", 100)
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            ticks += 1
+            await asyncio.sleep(0)
+
+    ticking = asyncio.create_task(tick())
+    for _ in range(100):
+        await group.acknowledge(await group.receive(1, 0))
+    ticking.cancel()
+    assert ticks >= 100
+
+
+async def test_change_while_looking_is_seen() -> None:
+    """A consumer that found nothing does not wait if something came while it was looking."""
+    group = Group()
+    seen = group.changes
+    group.wake()
+    await asyncio.wait_for(group.wait(seen, 60, 0), 1)
 
 
 async def test_memory_stays_flat_behind(db: apsw.Connection, world: ManualWorld) -> None:
@@ -171,6 +210,58 @@ async def test_cancelled_consumer_loses_nothing(world: ManualWorld) -> None:
         await group.acknowledge(deliveries)
     assert len(found) == 2 * TAIL_ROWS
     await broker.close()
+
+
+async def test_flushes_the_disk_for_messages_only(db: apsw.Connection, world: ManualWorld) -> None:
+    """A commit with messages is flushed to the disk, one that only acknowledges is left to the next of those."""
+    full, normal = 2, 1
+    broker = opened(db, world)
+    group = await broker.subscribe("points", {"orders": ALL})
+    for number in range(3):
+        await broker.publish([message("orders", number)])
+        assert db.execute("PRAGMA synchronous").get == full
+        await group.acknowledge(await group.receive(1, 0))
+        await broker.stats()
+        assert db.execute("PRAGMA synchronous").get == normal
+
+
+async def test_acknowledgements_are_written_soon(db: apsw.Connection, world: ManualWorld) -> None:
+    """An acknowledgement is written without anything being published or closed."""
+    broker = opened(db, world)
+    group = await broker.subscribe("points", {"orders": ALL})
+    await broker.publish([message("orders", 1)])
+    await group.acknowledge(await group.receive(1, 0))
+    await asyncio.sleep(10 * FLUSH)
+    assert await consume(opened(db, world), "points", "orders") == []
+
+
+async def test_failed_commit_leaves_nothing_half_done(db: apsw.Connection, world: ManualWorld) -> None:
+    """A commit that fails in its middle stores nothing, keeps what it was to write, and the next one works."""
+    broker = opened(db, world)
+    group = await broker.subscribe("points", {"orders": ALL})
+    await broker.publish([message("orders", 1)])
+    await group.acknowledge(await group.receive(1, 0))
+    db.execute(
+        "CREATE TRIGGER fails BEFORE INSERT ON messages WHEN new.message_id = 'm3' "
+        "BEGIN SELECT RAISE(ABORT, 'out of order'); END"
+    )
+    with pytest.raises(BrokerUnavailable, match="out of order"):
+        await broker.publish([message("orders", 2), message("orders", 3)])
+    await broker.publish([message("orders", 4)])
+    assert await consume(opened(db, world), "points", "orders") == ["m4"]
+
+
+async def test_vanished_message_is_written_off(db: apsw.Connection, world: ManualWorld) -> None:
+    """A deferred message whose row somebody deleted does not stay in the backlog."""
+    broker = opened(db, world)
+    group = await broker.subscribe("points", {"orders": ALL})
+    await broker.publish([message("orders", 1), message("orders", 2)])
+    await group.defer(await group.receive(2, 0), 1)
+    db.execute("DELETE FROM messages WHERE message_id = 'm1'")
+    world.advance(1000)
+    assert ids(await group.receive(2, 0)) == ["m2"]
+    assert await broker.stats() == [GroupStats("points", 1, 1000)]
+    assert db.execute("SELECT count(*) FROM pending").get == 1
 
 
 async def test_late_acknowledgement_counts(db: apsw.Connection, world: ManualWorld) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import apsw
@@ -33,25 +34,24 @@ T = TypeVar("T")
 groups = st.sampled_from(sorted(GROUPS))
 
 
-class Died(BrokerUnavailable):
-    """The process is gone."""
-
-
 class MortalExecutor(InlineExecutor):
-    """Runs in line until its process dies; from then on nothing runs."""
+    """Runs in line until its process dies; from then on nothing runs. It also fails when it is told to."""
 
     def __init__(self) -> None:
-        self.dies_before = False
-        self.dies_after = False
+        self.fails = ""
+        """'before' or 'after' the next work."""
+        self.dead = False
 
     async def run(self, work: Callable[[], T]) -> T:
-        """The result of `work`, unless the process died before it or before the answer."""
-        if self.dies_before:
-            raise Died
+        """The result of `work`, or BrokerUnavailable."""
+        if self.dead:
+            raise BrokerUnavailable("the process is gone")
+        fails, self.fails = self.fails, ""
+        if fails == "before":
+            raise BrokerUnavailable("not done")
         result = await super().run(work)
-        if self.dies_after:
-            self.dies_before = True
-            raise Died
+        if fails == "after":
+            raise BrokerUnavailable("done, but nobody knows")
         return result
 
 
@@ -115,23 +115,35 @@ class Model(RuleBasedStateMachine):
         self.do(self.broker.publish(messages))
         self.expect(messages)
 
-    @rule(batch=st.tuples(*batch), stored=st.booleans())
-    def die_publishing(self, batch: tuple[str, list[str], int], stored: bool) -> None:
-        """The process dies in the commit, before or after it took effect."""
+    @rule(batch=st.tuples(*batch), fails=st.sampled_from(["before", "after"]), dies=st.booleans())
+    def fail_to_publish(self, batch: tuple[str, list[str], int], fails: str, dies: bool) -> None:
+        """The commit fails, before or after it took effect; the process may live on, and must find out."""
         messages = self.messages(*batch)
-        self.executor.dies_before, self.executor.dies_after = not stored, stored
+        self.executor.fails = fails
         with pytest.raises(BrokerUnavailable):
             self.do(self.broker.publish(messages))
-        if stored:
+        if fails == "after":
             self.expect(messages)
-        self.forget_unwritten()
-        self.open()
+        if dies:
+            self.die()
+
+    @rule(group=groups)
+    def fail_to_receive(self, group: str) -> None:
+        """The store cannot be read: nothing is received, and nothing is lost."""
+        self.executor.fails = "before"
+        with suppress(BrokerUnavailable):
+            self.held[group] += self.check(group, self.do(self.subscriptions[group].receive(5, 0)))
+        self.executor.fails = ""
 
     @rule(group=groups, limit=st.integers(1, 20))
     def receive(self, group: str, limit: int) -> None:
         """What comes is expected, not yet written off, not before its time, and counts its deferrals."""
         deliveries: list[Delivery] = self.do(self.subscriptions[group].receive(limit, 0))
         assert len(deliveries) <= limit
+        self.held[group] += self.check(group, deliveries)
+
+    def check(self, group: str, deliveries: list[Delivery]) -> list[Delivery]:
+        """The same, which are right."""
         for delivery in deliveries:
             one = delivery.message.message_id
             assert one in self.expected[group]
@@ -140,7 +152,7 @@ class Model(RuleBasedStateMachine):
             not_before, attempts = self.deferred[group].pop(one, (0, 0))
             assert not_before <= self.world.now()
             assert delivery.attempt > attempts
-        self.held[group] += deliveries
+        return deliveries
 
     @rule(group=groups, pick=st.randoms(use_true_random=False), share=st.floats(0, 1))
     def acknowledge(self, group: str, pick: Any, share: float) -> None:
@@ -173,24 +185,30 @@ class Model(RuleBasedStateMachine):
 
     @rule()
     def flush(self) -> None:
-        """Statistics are exact, and write what was acknowledged: that never comes again."""
+        """Statistics are exact, and write what was acknowledged."""
+        waiting: set[str] = {one for (one,) in self.db.execute("SELECT message_id FROM delayed")}
         for stats in self.do(self.broker.stats()):
-            waiting: set[str] = {one for (one,) in self.db.execute("SELECT message_id FROM delayed")}
             undone = self.expected[stats.group] - self.acknowledged[stats.group] - waiting
             assert stats.backlog == len(undone)
-        self.final = {group: set(done) for group, done in self.acknowledged.items()}
+        self.all_is_written()
 
     @rule()
     def close_and_open(self) -> None:
-        """After a clean close nothing acknowledged comes again."""
+        """Closing writes what was acknowledged."""
         self.do(self.broker.close())
-        self.final = {group: set(done) for group, done in self.acknowledged.items()}
+        self.all_is_written()
         self.open()
+
+    def all_is_written(self) -> None:
+        """The store knows all that is done: it never comes again."""
+        for group, expected in self.expected.items():
+            assert self.undone(group) & expected == expected - self.acknowledged[group]
+        self.final = {group: set(done) for group, done in self.acknowledged.items()}
 
     @rule()
     def die(self) -> None:
         """The process dies; acknowledgements that were not written are forgotten."""
-        self.executor.dies_before = True
+        self.executor.dead = True
         self.forget_unwritten()
         self.open()
 

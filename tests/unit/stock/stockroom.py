@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from makegood.shop.audit_types import Finding
 from makegood.shop.orders import contracts as orders
 from makegood.shop.stock import contracts
-from makegood.shop.stock.audit import audit
+from makegood.shop.stock.audit import SLICE, audit
 from makegood.shop.stock.service import Stock
 from makegood.shop.stock.settings import StockSettings
 from makegood.shop.stock.tables import BOUGHT, GOODS, SCHEMA
@@ -77,9 +77,10 @@ class Stockroom:
         rows = self.database.read(lambda reader: reader.page(BOUGHT, limit=1_000))
         return {(row.user, row.sku): row.quantity for row in rows}
 
-    def findings(self) -> list[Finding]:
+    def findings(self, slice_size: int = SLICE) -> list[Finding]:
         """What the audit finds."""
-        return [finding for checked in self.database.read(audit) for finding in checked.findings]
+        result = self.database.read(lambda reader: audit(reader, slice_size))
+        return [finding for checked in result for finding in checked.findings]
 
     def corrupt(self, statement: str) -> None:
         """Does to the database what no code of the service would."""

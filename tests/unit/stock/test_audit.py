@@ -4,6 +4,7 @@ import pytest
 
 from makegood.shop.audit_types import MAX_FINDINGS
 from makegood.shop.stock import audit as stock_audit
+from makegood.shop.stock.audit import SLICE
 from tests.unit.stock.stockroom import Stockroom, good, line
 
 
@@ -14,10 +15,11 @@ def _sold() -> Stockroom:
     room.take(3, line("c", 20))
     room.take(4, line("c", 5))
     room.cancel(4, 5)
-    assert room.findings() == []
+    assert [room.findings(size) for size in (1, 2, SLICE)] == [[], [], []]
     return room
 
 
+@pytest.mark.parametrize("slice_size", [1, 2, SLICE])
 @pytest.mark.parametrize(
     ("corruption", "promise", "subject"),
     [
@@ -33,11 +35,11 @@ def _sold() -> Stockroom:
         ("INSERT INTO bought VALUES ('zoe', 'c', 0)", "P6", "zoe c"),
     ],
 )
-def test_corruption_is_found(corruption: str, promise: str, subject: str) -> None:
-    """Each thing that could go wrong with a row is one finding about it."""
+def test_corruption_is_found(corruption: str, promise: str, subject: str, slice_size: int) -> None:
+    """Each thing that could go wrong with a row is one finding about it, however many passes are made."""
     room = _sold()
     room.corrupt(corruption)
-    assert [(finding.promise, finding.subject) for finding in room.findings()] == [(promise, subject)]
+    assert [(finding.promise, finding.subject) for finding in room.findings(slice_size)] == [(promise, subject)]
 
 
 @pytest.mark.parametrize("change", ["state = 'RETURNED'", "state = 'REFUSED', taken = x''"])

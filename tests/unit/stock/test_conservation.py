@@ -9,8 +9,8 @@ from tests.unit.stock.stockroom import Stockroom, good, line
 
 LOADED = {"a": 3, "b": 5, "c": 7}
 ORDERS = st.integers(1, 7)
-LINES = st.dictionaries(st.sampled_from("abcx"), st.integers(1, 4), min_size=1)
-REQUESTS = st.tuples(ORDERS, st.sampled_from(["ann", "bob"]), LINES, st.sampled_from([100, 100, 100, 99]))
+LINES = st.dictionaries(st.sampled_from("aaabbbcccx"), st.integers(1, 3), min_size=1, max_size=3)
+REQUESTS = st.tuples(ORDERS, st.sampled_from(["ann", "bob"]), LINES, st.sampled_from([100] * 9 + [99]))
 STEPS = st.one_of(
     st.tuples(st.just("deduct"), st.lists(REQUESTS, min_size=1, max_size=6)),
     st.tuples(st.just("cancel"), st.lists(ORDERS, min_size=1, max_size=4)),

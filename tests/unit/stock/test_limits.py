@@ -26,6 +26,14 @@ def test_limit_holds_within_a_batch() -> None:
     assert room.bought() == {("ann", "a"): 3}
 
 
+def test_limit_holds_within_a_first_batch() -> None:
+    """It does so too when the buyer has bought nothing before."""
+    room = Stockroom(good("a", limit=3))
+    assert room.deduct(*(room.request(id, line("a", 2)) for id in (1, 2))) == ["", "limit_exceeded"]
+    assert room.deduct(*(room.request(id, line("a", 1), user="bob") for id in (3, 4))) == ["", ""]
+    assert room.bought() == {("ann", "a"): 2, ("bob", "a"): 2}
+
+
 def test_cancel_gives_the_limit_back() -> None:
     """What a cancelled order counted no longer counts, and leaves no row behind."""
     room = Stockroom(good("a", limit=3), good("b", limit=3), good("c"))

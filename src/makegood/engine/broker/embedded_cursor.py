@@ -166,7 +166,7 @@ class Cursor:
         for seq in list(takewhile(lambda seq: seq <= mark, self._unmarked)):  # they are in order: handed out in order
             del self._unmarked[seq]
             self._exceptions.add(seq)
-            self._changes[seq] = self._waiting.get(seq) or (0, self._out[seq][1])
+            self._changes[seq] = (0, 0)  # should the process die, it is as if it had never been delivered
         if mark == self.mark and not self._changes:
             return None
         change = CursorChange(self.key, self.topic, mark, self._changes)

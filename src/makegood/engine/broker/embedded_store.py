@@ -283,7 +283,6 @@ class Store:
             "DELETE FROM pending WHERE seq <= :upto AND cursor IN (SELECT cursor FROM cursors WHERE topic = :topic)",
             names,
         )
-        self._db.execute("UPDATE cursors SET mark = :upto WHERE topic = :topic AND mark < :upto", names)
         self._db.execute("DELETE FROM messages WHERE topic = :topic AND seq <= :upto", names)
         return expired
 

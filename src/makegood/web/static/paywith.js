@@ -28,7 +28,7 @@ export function couponChoice(life) {
 
 function optionsOf(coupons, chosen) {
   const options = coupons.map((coupon) => h("option", { value: coupon.coupon_id },
-    `${yuan(coupon.value)} off, from ${yuan(coupon.minimum)} (${coupon.coupon_id})`));
+    `${yuan(coupon.value)} off, from ${yuan(coupon.minimum)}`));
   if (chosen && !coupons.some((coupon) => coupon.coupon_id === chosen)) {
     options.push(h("option", { value: chosen }, `${chosen} (not usable any more)`));
   }
@@ -36,7 +36,7 @@ function optionsOf(coupons, chosen) {
 }
 
 function explained(coupon) {
-  return [`For goods worth ${yuan(coupon.minimum)} or more, before `, moment(coupon.valid_until), "."];
+  return [`${coupon.coupon_id}: for goods worth ${yuan(coupon.minimum)} or more, before `, moment(coupon.valid_until), "."];
 }
 
 /** How much balance to use: a field, a slider, and "as much as possible", always in step with each other. */
