@@ -70,6 +70,10 @@ class CouponRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     minimum: Fen
     valid_until: Annotated[datetime, msgspec.Meta(tz=True)]
 
+    def __post_init__(self) -> None:
+        if self.valid_until.utcoffset() != timedelta(0) or self.valid_until.year < 1970:
+            raise ValueError("valid_until is no time in UTC, such as 2030-12-31T23:59:59Z")
+
 
 class LoadDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A document: rows of each kind, each kind optional."""
@@ -107,7 +111,6 @@ def parse(document: bytes) -> LoadDocument:
         users=rows.read("users", raw.users, accounts.LoadUser, lambda row: row.user),
         coupons=rows.read("coupons", raw.coupons, CouponRow, lambda row: row.coupon_id),
     )
-    rows.check_validity(parsed.coupons)
     if rows.problems:
         raise LoadRefused(rows.problems)
     return parsed
@@ -139,12 +142,6 @@ class _Rows:
             elif row is not None:
                 rows.append(row)
         return tuple(rows)
-
-    def check_validity(self, rows: Sequence[CouponRow]) -> None:
-        """Times are UTC, and not before 1970."""
-        for row in rows:
-            if row.valid_until.utcoffset() != timedelta(0) or row.valid_until.year < 1970:
-                self.problems.append(f"coupon {row.coupon_id}: valid_until is no time in UTC: 2030-12-31T23:59:59Z is")
 
     def _row(self, place: str, raw: msgspec.Raw, decoder: msgspec.json.Decoder[R]) -> R | None:
         try:

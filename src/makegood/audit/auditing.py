@@ -43,9 +43,7 @@ PAUSE = 0.5
 """Seconds between looks."""
 
 
-async def audit(
-    host: Host, sandbox_url: str, http: httpx.AsyncClient, *, patience: float = PATIENCE
-) -> list[Checked]:
+async def audit(host: Host, sandbox_url: str, http: httpx.AsyncClient, *, patience: float = PATIENCE) -> list[Checked]:
     """Every promise, in the order of `TITLES`; `patience` in seconds.
 
     Raises DatabaseError, and httpx.HTTPError when the platform does not answer.

@@ -78,14 +78,7 @@ class Directory:
 
     def is_held(self) -> bool:
         """Whether another process runs a shop here."""
-        try:
-            with (self.path / "lock").open("r") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except FileNotFoundError:
-            return False
-        except BlockingIOError:
-            return True
-        return False
+        return is_locked(self.path / "lock")
 
     def secrets(self, world: World, *, demo: bool) -> Secrets:
         """The folder's secrets, made at first; a new folder is to have demo data if `demo` says so."""
@@ -127,3 +120,15 @@ class Directory:
             file.flush()
             os.fsync(file.fileno())
         fresh.rename(self.path / name)
+
+
+def is_locked(file: Path) -> bool:
+    """Whether another process holds this lock file."""
+    try:
+        with file.open("r") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False

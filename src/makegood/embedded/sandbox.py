@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from makegood.embedded.directory import is_locked
 from makegood.engine.backoff import backoff
 from makegood.engine.world import World
 
@@ -39,6 +40,19 @@ class SandboxFile(msgspec.Struct, frozen=True):
 
     url: str
     alipay: AlipayMerchant
+
+
+async def predecessor_ended(folder: Path) -> None:
+    """Waits for the sandbox that a killed shop left behind: it ends by itself soon, and frees folder and port.
+
+    Raises SandboxFailed when it does not.
+    """
+    try:
+        async with asyncio.timeout(START):
+            while is_locked(folder / "sandbox.lock"):
+                await asyncio.sleep(0.05)
+    except TimeoutError as error:
+        raise SandboxFailed(f"another sandbox runs in {folder}: stop it, or give another --data") from error
 
 
 class SandboxChild:

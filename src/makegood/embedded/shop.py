@@ -1,9 +1,10 @@
 """The embedded shop: seven services, broker, sandbox and HTTP in one process and its child."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from pathlib import Path
 
 import httpx
 from msgspec import structs
@@ -13,7 +14,7 @@ from makegood.config import Config
 from makegood.embedded.demo import demo_document
 from makegood.embedded.directory import Directory, RunFile, Secrets
 from makegood.embedded.operations import Operations
-from makegood.embedded.sandbox import AlipayMerchant, SandboxChild, SandboxFile
+from makegood.embedded.sandbox import AlipayMerchant, SandboxChild, SandboxFile, predecessor_ended
 from makegood.embedded.services import migrations_of, services_of
 from makegood.engine.broker.embedded import EmbeddedBroker
 from makegood.engine.database.migrations import migrate
@@ -21,7 +22,7 @@ from makegood.engine.database.sqlite import SqliteDatabase
 from makegood.engine.executor import Executor, ThreadExecutor
 from makegood.engine.host import Host
 from makegood.engine.service import Service
-from makegood.engine.world import SystemWorld
+from makegood.engine.world import SystemWorld, World
 from makegood.load import load
 from makegood.shop.payments.gateways.alipay import Alipay, AlipaySettings
 from makegood.web.app import build_app
@@ -32,12 +33,27 @@ COMPUTE_THREADS = 2
 """Threads for signing and hashing."""
 CONNECTIONS = 64
 """Most connections to the payment platform."""
+OpenDatabase = Callable[[Path, World, tuple[Executor, Executor]], SqliteDatabase]
+OpenBroker = Callable[[Path, World, Executor], EmbeddedBroker]
 
 
 class EmbeddedShop:
-    """One folder's shop, which this process holds. `port` 0 is any free one; `demo` fills a new folder."""
+    """One folder's shop, which this process holds. `port` 0 is any free one; `demo` fills a new folder.
 
-    def __init__(self, directory: Directory, config: Config, host: str, port: int, *, demo: bool) -> None:
+    `open_database` and `open_broker` open its files, each on threads of its own.
+    """
+
+    def __init__(
+        self,
+        directory: Directory,
+        config: Config,
+        host: str,
+        port: int,
+        *,
+        demo: bool,
+        open_database: OpenDatabase = SqliteDatabase.open,
+        open_broker: OpenBroker = EmbeddedBroker.open,
+    ) -> None:
         self.stop = asyncio.Event()
         self.host: Host | None = None
         """What runs, once it does."""
@@ -45,6 +61,8 @@ class EmbeddedShop:
         self._config = config
         self._address = (host, port)
         self._demo = demo
+        self._open_database = open_database
+        self._open_broker = open_broker
         self._world = SystemWorld()
 
     @asynccontextmanager
@@ -69,10 +87,12 @@ class EmbeddedShop:
             await sandbox.stop()
 
     async def _sandbox(self, secrets: Secrets, port: int) -> tuple[SandboxChild, SandboxFile]:
+        folder = self._directory.path / "sandbox"
+        await predecessor_ended(folder)
         wanted = secrets.sandbox_port or port + 1
         sandbox_port = free_port("127.0.0.1", wanted, else_any=True)
         self._directory.keep(structs.replace(secrets, sandbox_port=sandbox_port))
-        sandbox = SandboxChild(self._directory.path / "sandbox", sandbox_port, self._world)
+        sandbox = SandboxChild(folder, sandbox_port, self._world)
         return sandbox, await sandbox.start()
 
     @asynccontextmanager
@@ -80,7 +100,7 @@ class EmbeddedShop:
         self, run: RunFile, merchant: AlipayMerchant, http: httpx.AsyncClient
     ) -> AsyncGenerator[Operations]:
         compute = ThreadExecutor("compute", COMPUTE_THREADS)
-        broker = EmbeddedBroker.open(self._directory.path / "broker.db", self._world, ThreadExecutor("broker"))
+        broker = self._open_broker(self._directory.path / "broker.db", self._world, ThreadExecutor("broker"))
         alipay = self._alipay(merchant, http, compute)
         services = services_of(self._config, run.url, {"alipay": alipay})
         host = Host(services, database=self._database, broker=broker, world=self._world, compute=compute, alone=True)
@@ -126,7 +146,7 @@ class EmbeddedShop:
         path = self._directory.path / f"{service.name}.db"
         migrate(f"sqlite:///{path}", service.schema, migrations_of(type(service)))
         executors = (ThreadExecutor(f"{service.name}-write"), ThreadExecutor(f"{service.name}-read"))
-        return SqliteDatabase.open(path, self._world, executors)
+        return self._open_database(path, self._world, executors)
 
     def _alipay(self, merchant: AlipayMerchant, http: httpx.AsyncClient, compute: Executor) -> Alipay:
         settings = AlipaySettings(

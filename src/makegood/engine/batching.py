@@ -6,6 +6,7 @@ deadline is dropped before it runs, and a function that sheds refuses calls that
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ MAX_WAITING = 20_000
 SHED_FRACTION = 0.5
 """A shedding function refuses when the expected wait exceeds this part of the time that is left."""
 SMOOTHING = 0.2
-"""Weight of the newest batch in the expected seconds a request."""
+"""Weight of the newest batch in the expected seconds of a batch."""
 
 
 @dataclass
@@ -62,7 +63,7 @@ class Batcher(Generic[Q, A]):
         self._sheds = sheds
         self._waiting: deque[_Call[Q, A]] = deque()
         self._running: asyncio.Task[None] | None = None
-        self._seconds_each = 0.0
+        self._seconds_a_batch = 0.0
 
     @property
     def waiting(self) -> int:
@@ -84,7 +85,7 @@ class Batcher(Generic[Q, A]):
             await asyncio.shield(self._running)
 
     def _admit(self, deadline: Deadline) -> None:
-        wait = len(self._waiting) * self._seconds_each
+        wait = math.ceil(len(self._waiting) / self._limit) * self._seconds_a_batch
         too_slow = self._sheds and wait > SHED_FRACTION * deadline.remaining()
         if too_slow or len(self._waiting) >= MAX_WAITING:
             self.figures.shed += 1
@@ -135,4 +136,4 @@ class Batcher(Generic[Q, A]):
         self.figures.batches += 1
         self.figures.requests += size
         self.figures.seconds += seconds
-        self._seconds_each += SMOOTHING * (seconds / size - self._seconds_each)
+        self._seconds_a_batch += SMOOTHING * (seconds - self._seconds_a_batch)

@@ -5,7 +5,6 @@ same again changes nothing, and loading more baskets adds the difference.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from hashlib import blake2b
 from itertools import islice
 from typing import TypeVar
 
@@ -15,7 +14,6 @@ from makegood.replay.baskets import coupon_of, user_of
 from makegood.replay.expected import Expected
 
 ROWS = 5_000
-USER_ROWS = 200
 VALID_UNTIL = "2099-12-31T00:00:00Z"
 T = TypeVar("T")
 
@@ -30,10 +28,9 @@ class LoadGood(msgspec.Struct, frozen=True):
 
 
 class LoadUser(msgspec.Struct, frozen=True):
-    """One user; `balance` in fen, as the total ever loaded."""
+    """One user without a password, whom only operators can sign in; `balance` in fen, as the total ever loaded."""
 
     user: str
-    password: str
     balance: int
 
 
@@ -60,15 +57,11 @@ class Document(msgspec.Struct, frozen=True):
         return len(self.goods) + len(self.users) + len(self.coupons)
 
 
-def documents(expected: Expected, titles: Mapping[int, str], secret: str) -> Iterator[Document]:
-    """The whole catalogue, users before their coupons: at most 5,000 rows a document, 200 where they are users.
-
-    A user's row costs the shop a password hash, hence the smaller documents. Nobody signs in with these
-    passwords; they follow from `secret` (the operators' token), so nobody else can either.
-    """
+def documents(expected: Expected, titles: Mapping[int, str]) -> Iterator[Document]:
+    """The whole catalogue, users before their coupons: at most 5,000 rows a document."""
     for goods in _chunks(_goods(expected, titles), ROWS):
         yield Document(goods=goods)
-    for users in _chunks(_users(expected, secret), USER_ROWS):
+    for users in _chunks(_users(expected), ROWS):
         yield Document(users=users)
     for coupons in _chunks(_coupons(expected), ROWS):
         yield Document(coupons=coupons)
@@ -80,11 +73,9 @@ def _goods(expected: Expected, titles: Mapping[int, str]) -> Iterator[LoadGood]:
         yield LoadGood(name, f"{title} ×{item.sku.units}" if item.sku.pack else title, item.sku.price, item.quantity)
 
 
-def _users(expected: Expected, secret: str) -> Iterator[LoadUser]:
+def _users(expected: Expected) -> Iterator[LoadUser]:
     for household, item in expected.households.items():
-        user = user_of(household)
-        password = blake2b(f"{secret} {user}".encode(), digest_size=16).hexdigest()
-        yield LoadUser(user, password, item.balance)
+        yield LoadUser(user_of(household), item.balance)
 
 
 def _coupons(expected: Expected) -> Iterator[LoadCoupon]:

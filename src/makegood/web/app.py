@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from importlib.metadata import version
 from typing import Any
 
 from litestar import Litestar, Request, Response
@@ -16,13 +15,13 @@ from makegood.web.events import Streams
 from makegood.web.failures import problem_of
 from makegood.web.hot import NOTIFY, ORDERS, HotRoutes
 from makegood.web.metrics import Metrics
-from makegood.web.openapi import config
 from makegood.web.port import Shop
 from makegood.web.problems import PROBLEM_JSON, Problem
 from makegood.web.settings import WebSettings
 from makegood.web.tokens import Tokens
 
 Hot = Callable[[Scope, Receive], Awaitable[Reply]]
+NOTICES = NOTIFY + "{channel}"
 OTHER = "other"
 """The route of requests that no route answers, in the metrics."""
 
@@ -35,7 +34,7 @@ def build_app(shop: Shop, settings: WebSettings) -> "WebApp":
         shop.now, settings.failures_per_user, settings.failures_per_peer, settings.failure_seconds
     )
     streams, metrics = Streams(settings), Metrics(shop)
-    handlers = [
+    api = [
         *sessions.routes(shop, access, tokens, attempts),
         *catalogue.routes(shop, access),
         *buying.routes(shop, access),
@@ -44,9 +43,8 @@ def build_app(shop: Shop, settings: WebSettings) -> "WebApp":
         *console.routes(shop, access),
         *health.routes(shop, metrics, lambda: streams.ending),
         *qr.routes(),
-        *docs.routes(),
-        *pages.routes(settings.pages),
     ]
+    handlers = [*api, *docs.routes(api), *pages.routes(settings.pages)]
     return WebApp(_framework(handlers), HotRoutes(shop, tokens), streams, metrics)
 
 
@@ -68,7 +66,7 @@ class WebApp:
         if path == ORDERS and scope["method"] != "GET":
             await self._answer(ORDERS, "GET, POST", self._hot.place, scope, receive, send)
         elif path.startswith(NOTIFY):
-            await self._answer(NOTIFY, "POST", self._hot.notify, scope, receive, send)
+            await self._answer(NOTICES, "POST", self._hot.notify, scope, receive, send)
         else:
             await self._pass_on(scope, receive, send)
 
@@ -120,7 +118,7 @@ def _framework(handlers: list[HTTPRouteHandler]) -> Litestar:
     return Litestar(
         route_handlers=handlers,
         exception_handlers={Exception: _problem},
-        openapi_config=config(version("makegood")),
+        openapi_config=None,
         logging_config=None,
         debug=False,
     )

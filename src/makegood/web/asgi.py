@@ -54,12 +54,14 @@ async def send_reply(send: Send, reply: Reply) -> None:
     await send({"type": "http.response.body", "body": reply.body})
 
 
-async def read_body(receive: Receive, limit: int, announced: bytes | None = None) -> bytes:
+async def read_body(
+    receive: Receive, limit: int, announced: bytes | None = None, *, seconds: float = BODY_TIMEOUT
+) -> bytes:
     """The body, at most `limit` bytes. Raises Problem: body_too_large, incomplete_body, request_timeout."""
     if announced is not None and announced.isdigit() and (len(announced) > 15 or int(announced) > limit):
         raise Problem("body_too_large", f"At most {limit} bytes are taken")
     try:
-        async with asyncio.timeout(BODY_TIMEOUT):
+        async with asyncio.timeout(seconds):
             return await _collected(receive, limit)
     except TimeoutError as error:
         raise Problem("request_timeout") from error

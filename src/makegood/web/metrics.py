@@ -8,7 +8,7 @@ from prometheus_client.registry import Collector
 
 from makegood.web.port import ServiceFigures, Shop
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+CONTENT_TYPE = "text/plain; version=0.0.4"
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 COUNTERS = {
     "batches": "Batches run since the start",

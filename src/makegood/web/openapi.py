@@ -1,9 +1,11 @@
 """The OpenAPI document: what the framework knows of its routes, the bodies they take, and the two hot routes."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from litestar import Litestar
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, Reference, SecurityScheme
 from litestar.routes import HTTPRoute
@@ -23,20 +25,10 @@ _SECURITY: dict[str, SecurityScheme | Reference] = {
 }
 
 
-def config(version: str) -> OpenAPIConfig:
-    """What the framework is told; its own pages load scripts from elsewhere, so none of them is served."""
-    return OpenAPIConfig(
-        title="makegood",
-        version=version,
-        description="Orders and payments. Money in fen, times in RFC 3339 UTC, ids as strings.",
-        use_handler_docstrings=True,
-        components=Components(security_schemes=_SECURITY),
-        path="/docs/framework",
-    )
-
-
-def document(app: Litestar) -> dict[str, Any]:
+def document(handlers: Sequence[HTTPRouteHandler], version: str) -> dict[str, Any]:
     """The whole document."""
+    # An application of its own, never served: the framework's documentation pages load scripts from elsewhere.
+    app = Litestar(handlers, openapi_config=_config(version), logging_config=None)
     found: dict[str, Any] = msgspec.to_builtins(app.openapi_schema.to_schema())
     bodies = _bodies(app)
     for path, operations in _hot_routes().items():
@@ -51,6 +43,16 @@ def document(app: Litestar) -> dict[str, Any]:
     )
     found["components"]["schemas"] = schemas | found["components"]["schemas"]
     return found
+
+
+def _config(version: str) -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="makegood",
+        version=version,
+        description="Orders and payments. Money in fen, times in RFC 3339 UTC, ids as strings.",
+        use_handler_docstrings=True,
+        components=Components(security_schemes=_SECURITY),
+    )
 
 
 def _bodies(app: Litestar) -> dict[tuple[str, str], type[Any]]:

@@ -73,5 +73,4 @@ def _answer(pages: dict[str, Page], name: str, request: UserRequest) -> Response
 def _page(file: Path) -> Page:
     body = file.read_bytes()
     kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-    media_type = f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
-    return Page(body, media_type, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+    return Page(body, kind, f'"{hashlib.sha256(body).hexdigest()[:32]}"')

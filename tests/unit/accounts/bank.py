@@ -75,7 +75,7 @@ class Bank:
         """What came of a load."""
         return await self.accounts.load(contracts.LoadUsers(users, apply), Deadline.after(seconds))
 
-    async def sign_in(self, user: str, password: str, seconds: float = 60.0) -> bool:
+    async def sign_in(self, user: str, password: str, seconds: float = 5.0) -> bool:
         """Whether it was accepted."""
         answer = await self.accounts.sign_in(contracts.SignIn(user, password), Deadline.after(seconds))
         return answer.accepted

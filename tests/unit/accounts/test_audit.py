@@ -30,6 +30,7 @@ def _spent() -> Bank:
         ("DELETE FROM entries WHERE source = 'load:1' AND user = 'dan'", ["dan", "dan"]),
         ("UPDATE entries SET amount = -201 WHERE source = 'order:2'", ["bob", "bob"]),
         ("INSERT INTO entries VALUES ('cid', 'order:2', 0, 0)", ["cid"]),
+        ("INSERT INTO entries VALUES ('cid', 'order:2', -200, 0)", ["cid", "cid"]),
         ("INSERT INTO entries VALUES ('cid', 'order:3', 0, 0)", ["cid"]),
         ("INSERT INTO entries VALUES ('cid', 'order:77', 0, 0)", ["cid"]),
         ("INSERT INTO entries VALUES ('bob', 'return:2', 0, 0)", ["bob"]),

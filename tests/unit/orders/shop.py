@@ -26,8 +26,12 @@ E = TypeVar("E")
 
 TEA, POT = Line("tea", 2, 1_000), Line("pot", 1, 5_000)
 BALANCE = 100_000
-QUICK = OrdersSettings(decide_within=0.6, attempt_timeout=0.15, cancel_wait=0.3)
-"""As the shop's own, only faster, because the tests' timers are real."""
+PATIENT = OrdersSettings(decide_within=4.0, attempt_timeout=0.15, cancel_wait=4.0)
+"""For tests in which all ends well, also on a busy machine."""
+HASTY = OrdersSettings(decide_within=0.2, attempt_timeout=0.05, cancel_wait=0.1)
+"""For tests that wait until time is over."""
+OVERDUE = 4_001
+"""Milliseconds after which an order of either shop is past its deadline."""
 
 
 def wanted(
@@ -50,7 +54,7 @@ def wanted(
 class Shop(House):
     """Orders and whom it talks to, with goods, balances and coupons."""
 
-    def __init__(self, settings: OrdersSettings = QUICK) -> None:
+    def __init__(self, settings: OrdersSettings = PATIENT) -> None:
         self.orders, self.stock, self.coupons, self.accounts = Orders(settings), Stock(), Coupons(), Accounts()
         self.bills = Bills()
         super().__init__(ManualWorld(), [self.orders, self.stock, self.coupons, self.accounts, self.bills])

@@ -95,18 +95,18 @@ async def test_a_payment_under_way_wins_over_the_cancel(shop: Shop) -> None:
     assert not shop.said(CANCELLED)
 
 
-async def test_a_cancel_that_is_not_settled_is_undecided(shop: Shop) -> None:
+async def test_a_cancel_that_is_not_settled_is_undecided(hasty: Shop) -> None:
     """The platform does not answer: the buyer is told so, and the task goes on until it does."""
-    order = await shop.confirmed()
-    shop.bill(order.order_id, "SILENT")
-    changed = await cancel(shop, order.order_id)
+    order = await hasty.confirmed()
+    hasty.bill(order.order_id, "SILENT")
+    changed = await cancel(hasty, order.order_id)
     assert changed.undecided
     assert changed.order is not None
     assert changed.order.status == "CONFIRMED"
-    assert len(shop.tasks) == 1
-    shop.bill(order.order_id, None)
-    assert await shop.work() == []
-    assert shop.order(order.order_id).status == "CANCELLED"
+    assert len(hasty.tasks) == 1
+    hasty.bill(order.order_id, None)
+    assert await hasty.work() == []
+    assert hasty.order(order.order_id).status == "CANCELLED"
 
 
 async def test_payments_is_asked_again_with_growing_pauses(shop: Shop) -> None:

@@ -20,7 +20,7 @@ from makegood.shop.stock import contracts as stock
 from makegood.shop.types import Line
 from tests.unit.orders.shop import BALANCE, Shop, wanted
 
-HASTY = OrdersSettings(decide_within=0.02, attempt_timeout=0.01, cancel_wait=0.02)
+RUSHED = OrdersSettings(decide_within=0.02, attempt_timeout=0.01, cancel_wait=0.02)
 ASKED: Sequence[Operation[object, object]] = (stock.DEDUCT, coupons.USE, accounts.DEDUCT, steps.SETTLE)  # pyright: ignore[reportAssignmentType]
 FAULTS = st.tuples(st.integers(0, 3), st.sampled_from(["lost", "reply", "overload"]), st.sampled_from([1, 99]))
 
@@ -42,7 +42,7 @@ class Story:
     """One shop, and what happens in it."""
 
     def __init__(self) -> None:
-        self.shop = Shop(HASTY)
+        self.shop = Shop(RUSHED)
 
     async def happen(self, step: tuple[object, ...]) -> None:
         """One step; those about an order take one that exists, if any does."""

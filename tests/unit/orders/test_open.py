@@ -6,14 +6,14 @@ from hypothesis import strategies as st
 from makegood.shop.orders.contracts import CANCELLED, CONFIRMED
 from makegood.shop.orders.tables import LINES, ORDERS
 from makegood.shop.types import Line
-from tests.unit.orders.shop import POT, QUICK, TEA, Shop, wanted, whys
+from tests.unit.orders.shop import PATIENT, POT, TEA, Shop, wanted, whys
 
 
 def test_an_order_is_opened_with_its_deadline_and_is_to_be_driven(shop: Shop) -> None:
     """A new key gives an OPEN order, to be decided within the time that is set, by who opened it."""
     [opened] = shop.open(wanted(lines=(TEA, POT), balance=100))
     assert opened.drive
-    assert opened.deadline == shop.world.now() + 600
+    assert opened.deadline == shop.world.now() + 4_000
     order = opened.order
     assert order is not None
     assert (order.status, order.payment_status, order.shipping_status) == ("OPEN", "UNPAID", "UNSHIPPED")
@@ -135,5 +135,5 @@ def test_equal_sums_and_no_events_before_settling(shop: Shop) -> None:
     """Nothing is said about an order before it is decided."""
     shop.open(wanted())
     assert shop.said(CONFIRMED) == shop.said(CANCELLED) == []
-    assert QUICK.fee_for(9_900) == 0
-    assert QUICK.fee_for(9_899) == 600
+    assert PATIENT.fee_for(9_900) == 0
+    assert PATIENT.fee_for(9_899) == 600

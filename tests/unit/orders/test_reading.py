@@ -5,7 +5,7 @@ import pytest
 from makegood.shop.orders.contracts import AskOutcomes, OrdersFound, OrdersOfUser, Outcomes
 from makegood.shop.orders.steps import SETTLE
 from makegood.shop.types import Participant
-from tests.unit.orders.shop import POT, TEA, Shop, wanted
+from tests.unit.orders.shop import OVERDUE, POT, TEA, Shop, wanted
 
 
 def page(shop: Shop, user: str = "alice", after: int | None = None, limit: int = 100) -> OrdersFound:
@@ -90,15 +90,15 @@ async def test_outcomes_of_refunded_orders_follow_the_refund(shop: Shop, shipped
     assert outcomes(shop, "stock", *one) == outcomes(shop, "coupons", *one) == expected
 
 
-async def test_a_participant_that_heard_nothing_gives_back_by_asking(shop: Shop) -> None:
+async def test_a_participant_that_heard_nothing_gives_back_by_asking(hasty: Shop) -> None:
     """The event of a cancelled order is lost for good: an hour later stock asks, and puts back."""
-    shop.wires.break_next(SETTLE, *["lost"] * 99)
-    await shop.place(wanted())
-    shop.world.advance(601)
-    shop.sweep("orders")
-    shop.events.clear()
-    await shop.stock.inquire()
-    assert shop.on_hand() == 998
-    shop.world.advance(3_600_000)
-    await shop.stock.inquire()
-    assert shop.on_hand() == 1_000
+    hasty.wires.break_next(SETTLE, *["lost"] * 99)
+    await hasty.place(wanted())
+    hasty.world.advance(OVERDUE)
+    hasty.sweep("orders")
+    hasty.events.clear()
+    await hasty.stock.inquire()
+    assert hasty.on_hand() == 998
+    hasty.world.advance(3_600_000)
+    await hasty.stock.inquire()
+    assert hasty.on_hand() == 1_000

@@ -8,7 +8,7 @@ from makegood.shop.orders.contracts import CANCELLED, CONFIRMED, PAID, Cancelled
 from makegood.shop.orders.place import verdict
 from makegood.shop.orders.steps import Settle
 from makegood.shop.stock.contracts import StockDeducted
-from tests.unit.orders.shop import Shop, wanted, whys
+from tests.unit.orders.shop import OVERDUE, Shop, wanted, whys
 
 AGREED = StockDeducted()
 
@@ -78,7 +78,7 @@ def test_the_first_settling_stays(shop: Shop) -> None:
 def test_an_answer_after_the_sweep_cannot_confirm(shop: Shop) -> None:
     """An order the sweep cancelled stays cancelled when its driver comes back."""
     order_id = opened(shop, balance=100)
-    shop.world.advance(601)
+    shop.world.advance(OVERDUE)
     assert shop.sweep("orders") == 1
     [order] = shop.settle(Settle(order_id, "", 0, ("stock", "accounts")))
     assert (order.status, order.decision) == ("CANCELLED", "cancelled")
@@ -95,7 +95,7 @@ def test_settling_an_order_that_is_not_there_is_a_bug(shop: Shop) -> None:
 def test_a_sweep_leaves_orders_their_time(shop: Shop) -> None:
     """An OPEN order is not touched before its deadline."""
     order_id = opened(shop)
-    shop.world.advance(599)
+    shop.world.advance(OVERDUE - 2)
     assert shop.sweep("orders") == 0
     shop.world.advance(1)
     assert shop.sweep("orders") == 1
@@ -105,7 +105,7 @@ def test_a_sweep_leaves_orders_their_time(shop: Shop) -> None:
 def test_a_sweep_is_bounded(shop: Shop) -> None:
     """It takes the oldest first, and says how many it found, so that it runs again at once."""
     ids = [opened(shop, key=f"k{number}") for number in range(5)]
-    shop.world.advance(601)
+    shop.world.advance(OVERDUE)
     assert [shop.sweep("orders", limit=2) for _ in range(4)] == [2, 2, 1, 0]
     assert {shop.order(order_id).status for order_id in ids} == {"CANCELLED"}
 

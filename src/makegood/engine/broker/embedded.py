@@ -195,8 +195,11 @@ class EmbeddedSubscription:
             for cursor, places in due:
                 cursor.give_back(places)
             raise
-        again = [cursor.hand_out_again(places, messages, _overdue(now)) for cursor, places in due]
-        return [delivery for deliveries in again for delivery in deliveries]
+        deliveries: list[Delivery] = []
+        for cursor, places in due:
+            deliveries += cursor.hand_out_again(places, messages, _overdue(now))
+            self._commits.settled(cursor)  # those that were not found
+        return deliveries
 
     async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """These are done with; written soon. Raises ValueError for a delivery of another group."""
@@ -209,7 +212,10 @@ class EmbeddedSubscription:
             self._group.wake()
 
     async def defer(self, deliveries: Sequence[Delivery], delay: float) -> None:
-        """Delivers these again, not before `delay` seconds from now; written when it returns."""
+        """Delivers these again, not before `delay` seconds (0 to `RETENTION`) from now; written when it returns.
+
+        Raises ValueError for another delay, or a delivery of another group.
+        """
         self._broker.check_open()
         if not 0 <= delay <= RETENTION:
             raise ValueError(f"delay is {delay}: use 0 to {RETENTION} seconds")

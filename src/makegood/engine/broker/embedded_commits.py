@@ -195,7 +195,7 @@ class Commits:
     def _failed(self, waiting: list[_Waiting], changes: list[CursorChange], error: Exception) -> None:
         if not isinstance(error, BrokerUnavailable):
             _log.error("a commit of the broker failed", exc_info=error)
-        self._recount_due = True  # a commit that failed may have stored its messages
+        self._recount_due = True  # a commit without an answer may have stored its messages
         self._retry = min(2 * self._retry, LONGEST_RETRY)
         for change in changes:
             cursor = self.cursors[change.cursor]

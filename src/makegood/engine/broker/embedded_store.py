@@ -202,7 +202,6 @@ class Store:
         """Stores messages and what groups got done, moves what is due, deletes what every group is done with."""
         if not (messages or changes or self._undeleted or self._is_due(now)):
             return Commit([], more=False)
-        self.last = max(self.last, self._stored_last())  # an earlier commit that failed may have stored its rows
         later = [message for message in messages if message.deliver_at > now]
         with self._transaction(durable=bool(messages)):
             ready = self._take_due(now)

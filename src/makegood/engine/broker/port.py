@@ -2,6 +2,7 @@
 
 Delivery is at least once and in no promised order: a listener must bear repeats. A delivery that is neither
 acknowledged nor deferred within `INVISIBLE` seconds is delivered again, to this consumer or another of its group.
+At most a fixed number of a group's deliveries are out at a time. What a message may be made of: `limits.py`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,7 +40,10 @@ class Subscription(Protocol):
     """One consumer of one group."""
 
     async def receive(self, limit: int, wait: float) -> list[Delivery]:
-        """Up to `limit` deliveries; waits at most `wait` seconds for the first. Raises BrokerUnavailable."""
+        """Up to `limit` deliveries; waits at most `wait` seconds for the first. Raises BrokerUnavailable.
+
+        It raises so too once the subscription or the broker is closed, even while it waits.
+        """
         ...
 
     async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
@@ -59,13 +63,17 @@ class Broker(Protocol):
     """Takes messages and keeps them until every group has them, or they are past their retention."""
 
     async def publish(self, messages: Sequence[Message]) -> None:
-        """Stores all of them durably before it returns. Raises BrokerUnavailable: then send them again."""
+        """Stores all of them durably before it returns. Raises BrokerUnavailable: then send them again.
+
+        Raises ValueError for a message that no broker could take; then none of them is stored.
+        """
         ...
 
     async def subscribe(self, group: str, topics: Mapping[str, frozenset[str]]) -> Subscription:
         """Joins `group` for these topics and tags; an empty set of tags is all of them.
 
-        A group that is new gets what is published from now on; a known one goes on where it was.
+        A group that is new gets what is published from now on; a known one goes on where it was. All consumers of
+        a group want the same topics and tags. Raises ValueError for names that no broker could serve.
         """
         ...
 

@@ -77,7 +77,7 @@ async def _ask_others(asker: Asker, order: Order, deadline: int) -> dict[Partici
     if order.balance > 0:
         deduct = accounts.DeductBalance(order.order_id, order.user, order.balance, deadline)
         questions["accounts"] = together.ask(accounts.DEDUCT, deduct)
-    if len(questions) == 1:  # a task of its own would cost more than the question
+    if len(questions) < 2:  # a task of its own would cost more than the question
         return {name: await question for name, question in questions.items()}
     return dict(zip(questions, await asyncio.gather(*questions.values()), strict=True))
 

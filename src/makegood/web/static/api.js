@@ -16,7 +16,8 @@ export class Problem extends Error {
 
   /** Whether the shop itself said that nothing was done; only then is the outcome known without a look. */
   get nothingDone() {
-    return this.fromShop && this.status >= 400 && (this.status < 500 || this.status === 503) && this.status !== 408;
+    if (!this.fromShop || this.status === 408) return false;
+    return (this.status >= 400 && this.status < 500) || this.status === 503;
   }
 
   get fromShop() {
@@ -38,6 +39,11 @@ export function client(token, onUnauthorized) {
     get: async (path, options) => (await call("GET", path, options)).body,
     post: async (path, body, options) => (await call("POST", path, { ...options, body })).body,
   };
+}
+
+/** The address of a page of a list, behind `after` (null: the first). */
+export function page(path, limit, after) {
+  return `${path}?limit=${limit}${after ? `&after=${encodeURIComponent(after)}` : ""}`;
 }
 
 /** The headers of a call. */
@@ -65,7 +71,8 @@ export async function decoded(answer) {
   try {
     return text === "" ? null : JSON.parse(text, exact);
   } catch (error) {
-    throw new Problem("unreadable", { status: answer.status, detail: error instanceof RangeError ? error.message : "" });
+    const detail = error instanceof RangeError ? error.message : "";
+    throw new Problem("unreadable", { status: answer.status, detail });
   }
 }
 
@@ -88,6 +95,6 @@ async function send(method, path, token, { body, headers = {}, life, timeout = T
 
 function exact(_name, value) {
   // A number beyond 2^53 has lost its last digits here: better no amount than a wrong one.
-  if (typeof value === "number" && !Number.isSafeInteger(value)) throw new RangeError("An amount is too large to show.");
-  return value;
+  if (typeof value !== "number" || Number.isSafeInteger(value)) return value;
+  throw new RangeError("An amount is too large to show.");
 }

@@ -21,11 +21,12 @@ const LOOK = 2_000;
 export function checkoutSection(life, onOrder) {
   const title = h("h2", { id: "basket-title", tabindex: "-1" });
   const empty = h("p", { class: "soft" }, "Nothing yet. Add something from the goods.");
-  const totals = part("dl", { class: "totals" }, totalsOf);
+  const totals = part("dl", { class: "totals", "aria-live": "polite", "aria-label": "Amounts" }, totalsOf);
   const trouble = part("div", {}, (what) => what && refused(what, life));
   const under = part("div", {}, (what) => what && progress(what, onOrder));
   const why = h("p", { class: "hint", id: "place-hint" });
-  const order = h("button", { type: "submit", class: "primary wide", id: "place", "aria-describedby": "place-hint" }, "Place order");
+  const look = { class: "primary wide", id: "place", "aria-describedby": "place-hint" };
+  const order = h("button", { type: "submit", ...look }, "Place order");
   const form = h("form", { novalidate: true, on: { submit: (event) => submitted(event, form, onOrder) } },
     basketLines(life), couponChoice(life), balanceChoice(life), totals.element, trouble.element, order, why);
   const show = () => {
@@ -41,14 +42,15 @@ export function checkoutSection(life, onOrder) {
     const reason = whyNot();
     order.setAttribute("aria-disabled", String(reason !== ""));
     setText(why, reason);
-    setText(order, isCurrent() ? `Place order · ${yuan(quote.value.amounts.amount_due)} to pay` : "Place order");
+    setText(order, isCurrent() ? `Place order · ${leftToPay()}` : "Place order");
   };
   quoteLive(life);
   for (const state of [basket, catalogue, me, quote, attempt, outcome]) state.watch(show, life);
   quote.watch(() => freshen(life), life);
   outcome.watch(() => outcome.value && afterRefusal(life), life);
   repeat(LOOK, () => lookAtUndecided(life), life);
-  return h("section", { class: "card checkout", id: "basket", "aria-labelledby": "basket-title" }, title, under.element, empty, form);
+  return h("section", { class: "card checkout", id: "basket", "aria-labelledby": "basket-title" },
+    title, under.element, empty, form);
 }
 
 function totalsOf({ phase, amounts }) {
@@ -57,10 +59,16 @@ function totalsOf({ phase, amounts }) {
     ["Balance", -amounts.balance]];
   const shown = rows.filter(([name, fen]) => fen !== 0 || name === "Goods" || name === "Shipping");
   return [
-    ...shown.flatMap(([name, fen]) => [h("dt", {}, name), h("dd", {}, name === "Shipping" && fen === 0 ? "Free" : yuan(fen))]),
+    ...shown.flatMap(([name, fen]) =>
+      [h("dt", {}, name), h("dd", {}, fen === 0 && name === "Shipping" ? "Free" : yuan(fen))]),
     h("dt", { class: "due" }, "To pay"),
-    h("dd", { class: "due", id: "amount-due", "aria-live": "polite" }, phase === "ready" ? yuan(amounts.amount_due) : "…"),
+    h("dd", { class: "due", id: "amount-due" }, phase === "ready" ? yuan(amounts.amount_due) : "…"),
   ];
+}
+
+function leftToPay() {
+  const { amount_due } = quote.value.amounts;
+  return amount_due === 0 ? "nothing left to pay" : `${yuan(amount_due)} to pay`;
 }
 
 /** Why the order cannot be placed right now; empty when it can. */
@@ -81,18 +89,17 @@ function troubleNow() {
 }
 
 function refused(problem, life) {
+  const { coupon_id, balance } = basket.value;
   const acts = {
     price_changed: () => problem.changed && button("Agree to the new prices", agree, { class: "primary" }),
-    coupon_unusable: () => basket.value.coupon_id && button("Go on without the coupon", () => chooseCoupon(null)),
-    insufficient_balance: () => basket.value.balance !== null && button("Use as much as I have", () => chooseBalance(null)),
+    coupon_unusable: () => coupon_id && button("Go on without the coupon", () => chooseCoupon(null)),
+    insufficient_balance: () => balance !== null && button("Use as much as I have", () => chooseBalance(null)),
+    unknown_sku: () => workButton("Look again", "Looking…", () => refreshGoods(life, skusOfBasket())),
+    key_reused: () => h("a", { href: "#/orders" }, "Look at your orders"),
   };
-  const act = problem.phase === "failed" ? workButton("Ask again", "Asking…", () => ask(true)) : acts[problem.code]?.();
-  const orders = problem.code === "key_reused" && h("a", { href: "#/orders" }, "Look at your orders");
-  return notice("bad", sentence(problem), act || orders || refresher(problem, life));
-}
-
-function refresher(problem, life) {
-  return problem.code === "unknown_sku" ? workButton("Look again", "Looking…", () => refreshGoods(life, skusOfBasket())) : null;
+  const failed = problem.phase === "failed";
+  const act = failed ? workButton("Ask again", "Asking…", () => ask(true)) : acts[problem.code]?.();
+  return notice("bad", sentence(problem), act || null);
 }
 
 function agree() {

@@ -4,12 +4,16 @@
 export function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
-    if (name === "on") for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
+    if (name === "on") listen(element, value);
     else if (value === true) element.setAttribute(name, "");
     else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
   }
   element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
   return element;
+}
+
+function listen(element, listeners) {
+  for (const [event, listener] of Object.entries(listeners)) element.addEventListener(event, listener);
 }
 
 /** A button that is no submit button. */
@@ -36,6 +40,12 @@ export function workButton(label, busyLabel, work, attributes = {}) {
 /** Sets the text only when it differs, so that nothing is announced twice. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
+}
+
+/** Puts these children in this order; the same ones are left alone, and so keep the focus. */
+export function setChildren(element, children) {
+  const same = children.every((child, place) => element.children[place] === child);
+  if (!same || element.children.length !== children.length) element.replaceChildren(...children);
 }
 
 /** A part of the page that is built anew only when what it shows has changed. */
@@ -66,7 +76,7 @@ export function say(text) {
   const says = document.getElementById("says");
   says.textContent = text;
   clearTimeout(say.timer);
-  say.timer = setTimeout(() => { says.textContent = ""; }, 6000);
+  say.timer = setTimeout(() => { says.textContent = ""; }, 4000);
 }
 
 /** Moves the focus to an element that need not be a control. */

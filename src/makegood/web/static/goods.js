@@ -2,7 +2,7 @@
 
 import { add, basket, MOST_LINES } from "./basket.js";
 import { catalogue, findGood, goodOf, listIsFull, moreGoods, refreshGoods } from "./catalogue.js";
-import { button, h, notice, part, say, setText, workButton } from "./dom.js";
+import { button, h, notice, part, say, setChildren, setText, workButton } from "./dom.js";
 import { yuan } from "./money.js";
 import { attempt } from "./placing.js";
 import { repeat } from "./signal.js";
@@ -31,9 +31,10 @@ export function goodsSection(life) {
   repeat(LIVE, () => refreshGoods(life, skusOfBasket()), life);
   const search = h("form", { class: "search", role: "search", on: { submit: (event) => lookUp(event, filter, life) } },
     h("label", { for: "filter", class: "hidden" }, "Find goods"), filter);
+  const refresh = workButton("Refresh", "Looking…", () => refreshByHand(life), { class: "quiet small" });
   return h("section", { class: "shelf", "aria-labelledby": "goods-title" },
     h("div", { class: "row between" }, h("h1", { id: "goods-title", tabindex: "-1" }, "Goods"), search),
-    h("div", { class: "row between" }, seen, workButton("Refresh", "Looking…", () => refreshByHand(life), { class: "quiet" })),
+    h("div", { class: "row between" }, seen, refresh),
     trouble.element, list, more);
 }
 
@@ -70,13 +71,12 @@ function showCards(list, cards, typed) {
   }
   const elements = skus.map((sku) => cards.get(sku).element);
   if (elements.length === 0 && catalogue.value.at) elements.push(h("li", { class: "empty" }, nothing(wanted)));
-  if (elements.some((element, place) => list.children[place] !== element) || list.children.length !== elements.length) {
-    list.replaceChildren(...elements);
-  }
+  setChildren(list, elements);
 }
 
 function nothing(wanted) {
-  return wanted ? "Nothing here has this in its name. Press Enter to look for the exact SKU." : "There are no goods yet.";
+  if (!wanted) return "There are no goods yet.";
+  return "Nothing here has this in its name. Press Enter to look for the exact SKU.";
 }
 
 function matches(sku, wanted) {
@@ -88,7 +88,7 @@ function card(sku) {
   const stock = h("span", { class: "stock" });
   const title = h("h2", { class: "title" });
   const put = button("", () => addToBasket(sku), { class: "primary" });
-  const element = h("li", { class: "good", "data-sku": sku },
+  const element = h("li", { class: "product", "data-sku": sku },
     h("div", { class: `tile hue-${hue(sku)}`, "aria-hidden": "true" }, [...goodOf(sku).title][0].toUpperCase()),
     h("div", { class: "about" }, title, h("p", { class: "soft small sku" }, sku), stock),
     h("div", { class: "row between buy" }, price, put));

@@ -2,7 +2,7 @@
 
 import { basket, MOST_PIECES, setQuantity } from "./basket.js";
 import { catalogue, goodOf, titleOf } from "./catalogue.js";
-import { button, focusOn, h, part, say, setText } from "./dom.js";
+import { button, focusOn, h, part, say, setChildren, setText } from "./dom.js";
 import { yuan } from "./money.js";
 import { attempt } from "./placing.js";
 
@@ -15,17 +15,10 @@ export function basketLines(life) {
     for (const sku of [...rows.keys()]) if (!basket.value.lines.some((line) => line.sku === sku)) rows.delete(sku);
     for (const line of basket.value.lines) rows.get(line.sku).show(line);
     const elements = basket.value.lines.map((line) => rows.get(line.sku).element);
-    if (elements.some((element, place) => list.children[place] !== element) || list.children.length !== elements.length) {
-      list.replaceChildren(...elements);
-    }
+    setChildren(list, elements);
   };
   for (const state of [basket, catalogue, attempt]) state.watch(show, life);
   return list;
-}
-
-/** The lines of which there are fewer than wanted, as this page last saw the stock. */
-export function shortLines() {
-  return basket.value.lines.filter((line) => line.quantity > (goodOf(line.sku)?.stock ?? line.quantity));
 }
 
 function row(sku) {
@@ -64,7 +57,9 @@ function showRow(line, { title, each, sum, field, less, more, out, trouble }) {
 function troubleOf(line) {
   const good = goodOf(line.sku);
   if (!good) return null;
-  if (good.price !== line.unit_price) return { text: `The price is now ${yuan(good.price)}; it was ${yuan(line.unit_price)}.` };
+  if (good.price !== line.unit_price) {
+    return { text: `The price is now ${yuan(good.price)}; it was ${yuan(line.unit_price)}.` };
+  }
   if (good.limit !== null && line.quantity > good.limit) {
     return { text: `One buyer may have at most ${good.limit.toLocaleString()}.`, take: good.limit };
   }
@@ -74,11 +69,10 @@ function troubleOf(line) {
 }
 
 function warning(sku, { text, take }) {
-  const act = take === undefined ? null : button(take === 0 ? "Take it out" : `Take ${take.toLocaleString()}`, () => {
-    if (take === 0) remove(sku);
-    else setQuantity(sku, take);
-  }, { class: "link" });
-  return h("p", { class: "hint warn", role: "status" }, text, " ", act);
+  const help = () => (take === 0 ? remove(sku) : setQuantity(sku, take));
+  const label = take === 0 ? "Take it out" : `Take ${take?.toLocaleString()}`;
+  return h("p", { class: "hint warn", role: "status" }, text, " ",
+    take === undefined ? null : button(label, help, { class: "link" }));
 }
 
 function typed(sku, field) {

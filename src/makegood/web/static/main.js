@@ -26,7 +26,7 @@ const account = part("div", { class: "row" }, (who) => who && [
 document.getElementById("account").append(account.element);
 
 window.addEventListener("hashchange", () => { if (isRoute()) show(); });
-document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); focusOn(main.querySelector("h1") ?? main); });
+document.querySelector(".skip").addEventListener("click", skip);
 me.watch(showAccount);
 session.watch(sessionChanged);
 outcome.watch((what) => { if (what && location.hash.startsWith("#/orders")) say(sentence(what.refusal)); });
@@ -45,6 +45,11 @@ function sessionChanged() {
 function showAccount() {
   account.show(session.value && { user: session.value.user, balance: me.value?.balance, points: me.value?.points });
   document.getElementById("account").hidden = nav.hidden = session.value === null;
+}
+
+function skip(event) {
+  event.preventDefault();
+  focusOn(main.querySelector("h1") ?? main);
 }
 
 function leave() {
@@ -96,8 +101,18 @@ function showShop() {
     toBasket.hidden = pieces() === 0;
     toBasket.textContent = `Basket · ${pieces().toLocaleString()}`;
   }, life.signal);
-  main.replaceChildren(h("div", { class: "shop" }, goodsSection(life.signal), checkoutSection(life.signal, onOrder)), toBasket);
+  const checkout = checkoutSection(life.signal, onOrder);
+  main.replaceChildren(h("div", { class: "shop" }, goodsSection(life.signal), checkout), toBasket);
+  hideWhileSeen(toBasket, checkout);
   focusOn(main.querySelector("h1"));
+}
+
+/** The way to the basket is in the way once one is there. */
+function hideWhileSeen(link, section) {
+  const seen = ([entry]) => link.classList.toggle("there", entry.isIntersecting);
+  const watcher = new IntersectionObserver(seen, { rootMargin: "0px 0px -40% 0px" });
+  watcher.observe(section);
+  life.signal.addEventListener("abort", () => watcher.disconnect(), { once: true });
 }
 
 function goToBasket(event) {

@@ -1,5 +1,6 @@
 /** What operators do for one order, and what only a person can settle. */
 
+import { page } from "./api.js";
 import { confirmed, h, moment, notice, part, say, workButton } from "./dom.js";
 import { yuan } from "./money.js";
 import { opsSentence, section, table } from "./opsparts.js";
@@ -10,12 +11,18 @@ const PAGE = 50;
 
 /** An order by its id: all that every service knows about it, and shipping it. */
 export function orderSection(api, life) {
-  const field = h("input", { id: "order-id", inputmode: "numeric", pattern: "[0-9]{1,19}", required: true, autocomplete: "off" });
+  const field = h("input", {
+    id: "order-id", inputmode: "numeric", pattern: "[0-9]{1,19}", required: true, autocomplete: "off",
+    placeholder: "Order id",
+  });
   const trouble = part("div", {}, (problem) => problem && notice("bad", opsSentence(problem)));
-  const shown = part("div", {}, (found) => found && orderOf(found, ship));
-  const form = h("form", { class: "row", on: { submit: (event) => { event.preventDefault(); look(field.value.trim()); } } },
-    h("label", { for: "order-id", class: "hidden" }, "Order id"), field, h("button", { type: "submit", class: "primary" }, "Show"));
-  field.setAttribute("placeholder", "Order id");
+  const shown = part("div", { class: "stack" }, (found) => found && orderOf(found, ship));
+  const submit = (event) => {
+    event.preventDefault();
+    look(field.value.trim());
+  };
+  const form = h("form", { class: "row", on: { submit } }, h("label", { for: "order-id", class: "hidden" }, "Order id"),
+    field, h("button", { type: "submit", class: "primary" }, "Show"));
   return section("order", "Order", form, trouble.element, shown.element);
 
   async function look(id) {
@@ -29,7 +36,8 @@ export function orderSection(api, life) {
   }
 
   async function ship(order) {
-    if (!(await confirmed(`Ship order ${order.order_id}?`, "Its buyer is told that the goods are on their way.", "Ship it"))) return;
+    const explanation = "Its buyer is told that the goods are on their way.";
+    if (!(await confirmed(`Ship order ${order.order_id}?`, explanation, "Ship it"))) return;
     try {
       await api.post(`/api/ops/orders/${order.order_id}/ship`, undefined, { life });
       say("The order is shipped.");
@@ -46,15 +54,18 @@ function orderOf({ order, moments, missing }, ship) {
     order && summary(order, ship),
     h("ol", { class: "timeline" }, moments.map((one) => h("li", {},
       h("p", {}, h("span", { class: `source ${one.source}` }, one.source), " ", h("strong", {}, one.what)),
-      h("p", { class: "soft small" }, moment(one.at, { dateStyle: "short", timeStyle: "medium" })), detailOf(one.detail)))),
+      h("p", { class: "soft small" }, moment(one.at, { dateStyle: "short", timeStyle: "medium" })),
+      detailOf(one.detail)))),
   ];
 }
 
 function summary(order, ship) {
   const [kind, words] = standing(order);
-  const canShip = order.status === "CONFIRMED" && order.payment_status === "PAID" && order.shipping_status === "UNSHIPPED";
+  const paid = order.status === "CONFIRMED" && order.payment_status === "PAID";
+  const canShip = paid && order.shipping_status === "UNSHIPPED";
+  const sums = ` ${yuan(order.amount_due)} by payment, ${yuan(order.balance)} by balance`;
   return h("div", { class: "row between" },
-    h("p", {}, h("span", { class: `badge ${kind}` }, words), ` ${yuan(order.amount_due)} by payment, ${yuan(order.balance)} by balance`),
+    h("p", {}, h("span", { class: `badge ${kind}` }, words), sums),
     canShip && workButton("Ship", "Shipping…", () => ship(order), { class: "primary" }));
 }
 
@@ -72,7 +83,7 @@ function asText(value) {
 export function settleSection(api, life) {
   const state = { breaks: [], notices: [], looked: false };
   const trouble = part("div", {}, (problem) => problem && notice("bad", opsSentence(problem)));
-  const shown = part("div", {}, settleOf);
+  const shown = part("div", { class: "stack" }, settleOf);
   const refresh = workButton("Refresh", "Looking…", look, { class: "quiet" });
   look();
   return section("settle", "To settle by a person", refresh, trouble.element, shown.element);
@@ -80,7 +91,9 @@ export function settleSection(api, life) {
   async function look() {
     try {
       const [breaks, refused] = await Promise.all([
-        api.get(`/api/ops/breaks?limit=${PAGE}`, { life }), api.get(`/api/ops/refused-notices?limit=${PAGE}`, { life })]);
+        api.get(page("/api/ops/breaks", PAGE, null), { life }),
+        api.get(page("/api/ops/refused-notices", PAGE, null), { life }),
+      ]);
       Object.assign(state, { breaks: breaks.breaks, notices: refused.notices, looked: true });
       trouble.show(null);
     } catch (problem) {
@@ -92,14 +105,19 @@ export function settleSection(api, life) {
 
 function settleOf({ breaks, notices, looked }) {
   if (!looked) return h("p", { class: "soft" }, "Looking…");
-  const differences = breaks.map((one) => [moment(one.at), one.kind.replaceAll("_", " "), one.channel, one.number, yuan(one.amount), one.detail]);
+  const differences = breaks.map((one) =>
+    [moment(one.at), one.kind.replaceAll("_", " "), one.channel, one.number, yuan(one.amount), one.detail]);
   const callbacks = notices.map((one) => [moment(one.at), one.reason.replaceAll("_", " "), one.channel, one.detail]);
   return [
     h("h3", {}, "Differences to the platforms"),
-    none(differences) ?? h("div", { class: "scroll" }, table(["When", "What", "Channel", "Number", "Amount", "Detail"], differences)),
+    none(differences) ?? scrolling(["When", "What", "Channel", "Number", "Amount", "Detail"], differences),
     h("h3", {}, "Refused callbacks"),
-    none(callbacks) ?? h("div", { class: "scroll" }, table(["When", "Why", "Channel", "Detail"], callbacks)),
+    none(callbacks) ?? scrolling(["When", "Why", "Channel", "Detail"], callbacks),
   ];
+}
+
+function scrolling(names, rows) {
+  return h("div", { class: "scroll" }, table(names, rows));
 }
 
 function none(rows) {

@@ -21,9 +21,10 @@ export function table(names, rows) {
 
 /** A problem in an operator's words: the shop's own explanation besides. */
 export function opsSentence(problem) {
-  return problem.detail && !sentence(problem).includes(problem.detail) ? `${sentence(problem)} (${problem.detail})` : sentence(problem);
+  const words = sentence(problem);
+  return problem.detail && !words.includes(problem.detail) ? `${words} (${problem.detail})` : words;
 }
 
 function isNumber(cell) {
-  return typeof cell === "number" || cell?.classList?.contains("alarm");
+  return typeof cell === "number" || /^[\d.–]+$/.test(cell) || cell?.classList?.contains("alarm");
 }

@@ -1,5 +1,6 @@
 /** The shop as operators see it: services' figures, the promises, dead letters. */
 
+import { page } from "./api.js";
 import { h, moment, notice, part, say, setText, workButton } from "./dom.js";
 import { repeat } from "./signal.js";
 import { opsSentence, section, table } from "./opsparts.js";
@@ -26,7 +27,8 @@ export function servicesSection(api, life) {
 }
 
 function servicesTable(services) {
-  const names = ["Service", "Requests", "Batches", "Requests a batch", "Failures", "Waiting", "Outbox", "Lag", "Set aside", "Dead"];
+  const names = ["Service", "Requests", "Batches", "Requests a batch", "Failures"];
+  names.push("Waiting", "Outbox", "Lag", "Set aside", "Dead");
   return table(names, services.map((one) => [one.service, one.requests, one.batches, perBatch(one),
     alarming(one.failures), one.queue, one.outbox, one.lag, alarming(one.set_aside), alarming(one.dead)]));
 }
@@ -41,7 +43,7 @@ function alarming(count) {
 
 /** The promises, checked at the press of a button. */
 export function auditSection(api, life) {
-  const shown = part("div", {}, (report) => report && auditOf(report));
+  const shown = part("div", { class: "stack" }, (report) => report && auditOf(report));
   const trouble = part("div", {}, (problem) => problem && notice("bad", opsSentence(problem)));
   const check = workButton("Check the promises", "Checking…", async () => {
     try {
@@ -56,7 +58,8 @@ export function auditSection(api, life) {
 
 function auditOf({ at, kept, promises }) {
   const words = kept ? "All promises are kept." : "A promise is broken.";
-  const rows = promises.map((one) => [one.promise, h("span", {}, one.title, examples(one)), one.checked, alarming(one.broken)]);
+  const rows = promises.map((one) =>
+    [one.promise, h("span", {}, one.title, examples(one)), one.checked, alarming(one.broken)]);
   return [notice(kept ? "good" : "bad", words), h("p", { class: "soft small" }, "Checked at ", moment(at)),
     h("div", { class: "scroll" }, table(["", "Promise", "Checked", "Broken"], rows))];
 }
@@ -77,9 +80,9 @@ export function lettersSection(api, life) {
 
   async function look(after) {
     try {
-      const page = await api.get(`/api/ops/dead-letters?limit=${PAGE}${after ? `&after=${encodeURIComponent(after)}` : ""}`, { life });
-      state.letters = after ? [...state.letters, ...page.dead_letters] : page.dead_letters;
-      Object.assign(state, { next: page.next, looked: true });
+      const found = await api.get(page("/api/ops/dead-letters", PAGE, after), { life });
+      state.letters = after ? [...state.letters, ...found.dead_letters] : found.dead_letters;
+      Object.assign(state, { next: found.next, looked: true });
       trouble.show(null);
     } catch (problem) {
       if (!life.aborted) trouble.show(problem);
@@ -104,8 +107,8 @@ function lettersOf({ letters, looked }, replay) {
   if (letters.length === 0) return h("p", { class: "soft" }, "There are none.");
   return h("ul", { class: "letters" }, letters.map((letter) => h("li", {},
     h("div", { class: "row between" },
-      h("p", {}, h("strong", {}, `${letter.service} · ${letter.topic}: ${letter.tag}`), " ", h("code", {}, letter.key)),
-      workButton("Replay", "Replaying…", () => replay(letter), { class: "quiet", "aria-label": `Replay ${letter.topic}: ${letter.tag} ${letter.key}` })),
+      h("p", {}, h("strong", {}, `${letter.service} · ${letter.topic}: ${letter.tag} `), h("code", {}, letter.key)),
+      workButton("Replay", "Replaying…", () => replay(letter), { class: "quiet" })),
     h("p", { class: "error" }, letter.error),
     h("p", { class: "soft small" }, `${letter.tries} tries, the last `, moment(letter.last_at),
       letter.next_at ? [", the next ", moment(letter.next_at)] : ", given up"),

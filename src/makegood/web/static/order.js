@@ -61,8 +61,14 @@ export function showOrder(main, orderId, life) {
     show();
     if (before && before !== standing(order)[1]) {
       say(`The order is now: ${standing(order)[1]}.`);
-      refreshMe(life);
+      learnBalance();
     }
+  }
+
+  /** Looks twice: points and returned balance follow an order's change by message. */
+  async function learnBalance() {
+    await refreshMe(life);
+    if (await pause(2_000, life)) await refreshMe(life);
   }
 
   async function look() {

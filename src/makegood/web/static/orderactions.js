@@ -48,7 +48,7 @@ async function cancel(order, show, changed) {
   const answer = await ask(order, "cancel", changed);
   // Only a refusal says that it is not being cancelled; a lost answer does not.
   if (answer === "refused") forget(`closing.${order.order_id}`);
-  if (answer === 202) say("The payment platform is asked to close the payment. This page shows when the order is cancelled.");
+  if (answer === 202) say("The platform is asked to close the payment. This page shows when the order is cancelled.");
   show();
 }
 
@@ -61,7 +61,8 @@ async function refund(order, changed) {
 }
 
 async function receive(order, changed) {
-  if (await confirmed("Have you received it?", "The order is then completed.", "Yes, received")) await ask(order, "receive", changed);
+  const agreed = await confirmed("Have you received it?", "The order is then completed.", "Yes, received");
+  if (agreed) await ask(order, "receive", changed);
 }
 
 /** Asks, and shows what came of it: the status, `refused`, or `unknown`. */

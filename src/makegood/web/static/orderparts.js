@@ -26,7 +26,8 @@ export function standingOf(order) {
   const [kind, words] = standing(order);
   return [
     h("div", { class: "row between" },
-      h("p", { class: `badge big ${kind}`, id: "standing" }, words), h("p", { class: "soft" }, moment(order.created_at))),
+      h("p", { class: `badge big ${kind}`, id: "standing" }, words),
+      h("p", { class: "soft" }, moment(order.created_at))),
     steps(order),
     explained(order),
   ];
@@ -64,12 +65,13 @@ function explained(order) {
 /** What it holds and costs. */
 export function linesOf({ order, titles }) {
   const number = { class: "number" };
-  const head = [h("th", { scope: "col" }, "Goods"),
-    ...["Quantity", "Each", "Sum"].map((name) => h("th", { scope: "col", ...number }, name))];
+  const each = { class: "number each-price" };
+  const head = [["Goods", {}], ["Quantity", number], ["Each", each], ["Sum", number]].map(([name, look]) =>
+    h("th", { scope: "col", ...look }, name));
   const rows = order.lines.map((line, place) => h("tr", {},
     h("td", {}, titles[place]),
     h("td", number, line.quantity.toLocaleString()),
-    h("td", number, yuan(line.unit_price)),
+    h("td", each, yuan(line.unit_price)),
     h("td", number, yuan(line.quantity * line.unit_price))));
   return [
     h("h2", { id: "lines-title" }, "What it holds"),
@@ -83,8 +85,12 @@ function sums(order) {
     ["Balance", -order.balance]];
   return h("dl", { class: "totals" },
     rows.filter(([, fen]) => fen !== 0).flatMap(([name, fen]) => [h("dt", {}, name), h("dd", {}, yuan(fen))]),
-    h("dt", { class: "due" }, order.payment_status === "UNPAID" ? "To pay" : "Due by payment"),
+    h("dt", { class: "due" }, isToPay(order) ? "To pay" : "By payment"),
     h("dd", { class: "due", id: "amount-due" }, yuan(order.amount_due)));
+}
+
+function isToPay(order) {
+  return order.payment_status === "UNPAID" && order.status !== "CANCELLED";
 }
 
 /** What happened, the newest first. */

@@ -1,5 +1,6 @@
 /** The user's orders, the newest first. */
 
+import { page } from "./api.js";
 import { catalogue, refreshGoods, titleOf } from "./catalogue.js";
 import { focusOn, h, moment, notice, part, workButton } from "./dom.js";
 import { yuan } from "./money.js";
@@ -30,7 +31,7 @@ export function showOrders(main, life) {
 
   async function look(after) {
     try {
-      const found = await api.get(`/api/orders?limit=${PAGE}${after ? `&after=${encodeURIComponent(after)}` : ""}`, { life });
+      const found = await api.get(page("/api/orders", PAGE, after), { life });
       state.orders = after ? [...state.orders, ...found.orders] : found.orders;
       Object.assign(state, { next: found.next, looked: true, problem: null });
     } catch (problem) {
@@ -43,7 +44,10 @@ export function showOrders(main, life) {
 
 function listOf({ orders, titles, looked }) {
   if (!looked) return h("p", { class: "loading" }, "Looking…");
-  if (orders.length === 0) return h("p", { class: "soft" }, "You have not ordered anything yet. ", h("a", { href: "#/" }, "Look at the goods"));
+  if (orders.length === 0) {
+    return h("p", { class: "soft" }, "You have not ordered anything yet. ",
+      h("a", { href: "#/" }, "Look at the goods"));
+  }
   return h("ul", { class: "orders" }, orders.map((order, place) => entry(order, titles[place])));
 }
 

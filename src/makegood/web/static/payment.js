@@ -31,7 +31,7 @@ export function paymentPanel({ order, state, payment, problem, closing }, { agai
   if (state === "opening" && !problem) return null;
   const heading = h("h2", { id: "pay-title" }, `Pay ${yuan(order.amount_due)}`);
   if (closing) return [heading, notice("warn", "This order is being cancelled. Please do not pay it any more.")];
-  if (state !== "live") return [heading, notice("warn", `We cannot see right now whether this order is paid. ${blind(payment)}`)];
+  if (state !== "live") return [heading, notice("warn", blind(payment))];
   const trouble = problem ? [notice("bad", sentence(problem))] : [];
   const until = h("p", { class: "soft" }, "Please pay before ", moment(order.pay_by), ".");
   const label = problem && !problem.nothingDone ? "Show the payment" : `Pay with ${PLATFORM}`;
@@ -41,7 +41,9 @@ export function paymentPanel({ order, state, payment, problem, closing }, { agai
 }
 
 function blind(payment) {
-  return payment ? "If you have paid, please do not pay again: this page will show it." : "You can pay as soon as we can.";
+  const words = "We cannot see right now whether this order is paid.";
+  if (!payment) return `${words} You can pay as soon as we can.`;
+  return `${words} If you have paid, please do not pay again: this page will show it.`;
 }
 
 /** Asks for the order's payment: the open one if there is one, so a lost answer can be asked for again. */
@@ -75,7 +77,7 @@ function offered(order, payment, again) {
 function waiting(ask) {
   const words = `Waiting for ${PLATFORM} to tell us about your payment. If you have paid, please do not pay again: ` +
     "it can take a moment, and this page shows it by itself.";
-  return h("div", {},
+  return h("div", { class: "waiting" },
     notice("plain", words, h("div", { class: "spinner", "aria-hidden": "true" })),
     h("p", { class: "small" }, "Closed it without paying? ", ask("Show the same payment again", "link")));
 }
@@ -88,11 +90,12 @@ function cashier(payment, visit) {
 
 function qr(payment) {
   const image = h("img", { width: "184", height: "184", alt: `QR code of the payment with ${PLATFORM}` });
-  image.addEventListener("error", () => image.replaceWith(h("p", { class: "soft small" }, "The QR code could not be drawn.")));
+  const failed = () => image.replaceWith(h("p", { class: "soft small" }, "The QR code could not be drawn."));
+  image.addEventListener("error", failed);
   image.src = `/api/qr.svg?text=${encodeURIComponent(payment.pay_url)}`;
   return image;
 }
 
 function isWeb(payment) {
-  return /^https?:\/\//i.test(payment.pay_url);
+  return URL.canParse(payment.pay_url) && ["http:", "https:"].includes(new URL(payment.pay_url).protocol);
 }

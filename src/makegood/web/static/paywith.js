@@ -36,13 +36,15 @@ function optionsOf(coupons, chosen) {
 }
 
 function explained(coupon) {
-  return [`${coupon.coupon_id}: for goods worth ${yuan(coupon.minimum)} or more, before `, moment(coupon.valid_until), "."];
+  const { coupon_id, minimum, valid_until } = coupon;
+  return [`${coupon_id}: for goods worth ${yuan(minimum)} or more, before `, moment(valid_until), "."];
 }
 
 /** How much balance to use: a field, a slider, and "as much as possible", always in step with each other. */
 export function balanceChoice(life) {
-  const field = h("input", { id: "balance", inputmode: "decimal", autocomplete: "off", "aria-describedby": "balance-hint" });
-  const slider = h("input", { type: "range", min: "0", step: "1", "aria-label": "Balance to use", tabindex: "0" });
+  const about = { autocomplete: "off", "aria-describedby": "balance-hint" };
+  const field = h("input", { id: "balance", inputmode: "decimal", ...about });
+  const slider = h("input", { type: "range", min: "0", step: "1", "aria-label": "Balance to use" });
   const most = h("input", { type: "checkbox", id: "balance-most" });
   const hint = h("p", { class: "hint", id: "balance-hint" });
   field.addEventListener("input", () => typed(field, hint));
@@ -52,8 +54,10 @@ export function balanceChoice(life) {
   const show = () => showBalance({ field, slider, most, hint });
   for (const state of [me, basket, quote, attempt]) state.watch(show, life);
   return h("fieldset", { class: "field balance" }, h("legend", {}, "Balance to use"),
-    h("div", { class: "row" }, h("label", { for: "balance", class: "unit" }, "¥", h("span", { class: "hidden" }, " to use")), field,
-      h("label", { class: "check" }, most, "As much as possible")), slider, hint);
+    h("div", { class: "row" },
+      h("label", { for: "balance", class: "unit" }, "¥", h("span", { class: "hidden" }, " to use")), field,
+      h("label", { class: "check" }, most, "As much as possible")),
+    slider, hint);
 }
 
 function showBalance({ field, slider, most, hint }) {

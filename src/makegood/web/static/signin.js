@@ -9,8 +9,14 @@ const DEMO = ["alice", "bob", "carol", "dave"];
 
 /** Shows the form in `main`; a new session shows the shop. */
 export function showSignIn(main) {
-  const user = h("input", { id: "user", name: "user", autocomplete: "username", required: true, maxlength: "64", autocapitalize: "none", spellcheck: "false" });
-  const password = h("input", { id: "password", name: "password", type: "password", autocomplete: "current-password", required: true, maxlength: "128" });
+  const user = h("input", {
+    id: "user", name: "user", autocomplete: "username", required: true, maxlength: "64", autocapitalize: "none",
+    spellcheck: "false",
+  });
+  const password = h("input", {
+    id: "password", name: "password", type: "password", autocomplete: "current-password", required: true,
+    maxlength: "128",
+  });
   const trouble = part("div", {}, (problem) => problem && notice("bad", waits(problem)));
   const submit = h("button", { type: "submit", class: "primary wide" }, "Sign in");
   const form = h("form", { on: { submit: (event) => submitted(event, { user, password, submit, trouble }) } },
@@ -41,7 +47,8 @@ async function submitted(event, { user, password, submit, trouble }) {
 }
 
 function waits(problem) {
-  const words = problem.code === "malformed" ? "A user name has no spaces and no letters beyond ASCII." : sentence(problem);
+  const malformed = "A user name has no spaces and no letters beyond ASCII.";
+  const words = problem.code === "malformed" ? malformed : sentence(problem);
   return problem.code === "too_many_attempts" ? `${words} About ${problem.retryAfter} seconds.` : words;
 }
 
@@ -54,6 +61,7 @@ function hint(user, password) {
     focusOn(document.querySelector(".signin button[type=submit]"));
   };
   const names = DEMO.map((name) => h("button", { type: "button", class: "chip", on: { click: fill(name) } }, name));
-  return [h("div", { class: "demo" }, h("p", { class: "soft small" }, "A new shop on this machine has demo users, password ", h("code", {}, "demo"), ":"),
-    h("div", { class: "row" }, names))];
+  const words = "A new shop on this machine has demo users, password ";
+  return [h("div", { class: "demo" },
+    h("p", { class: "soft small" }, words, h("code", {}, "demo"), ":"), h("div", { class: "row" }, names))];
 }
