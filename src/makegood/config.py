@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar, cast
 
 import msgspec
 
@@ -32,11 +32,12 @@ class ConfigError(Exception):
 class Config:
     """What was configured, section by section, before it is checked."""
 
-    def __init__(self, sections: Mapping[str, Mapping[str, Any]] | None = None) -> None:
-        self._sections = {name: dict(values) for name, values in (sections or {}).items()}
-        unknown = sorted(set(self._sections) - set(SECTIONS))
-        if unknown:
-            raise ConfigError(f"no such section: {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
+    def __init__(self, sections: Mapping[str, Any] | None = None) -> None:
+        self._sections: dict[str, dict[str, Any]] = {}
+        for name, values in (sections or {}).items():
+            if name not in SECTIONS or not isinstance(values, dict):
+                raise ConfigError(f"no such section: {name}; there are {', '.join(f'[{one}]' for one in SECTIONS)}")
+            self._sections[name] = dict(cast("dict[str, Any]", values))
 
     @classmethod
     def load(cls, file: Path | None, environment: Mapping[str, str]) -> "Config":

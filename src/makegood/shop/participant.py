@@ -6,13 +6,13 @@ for ever), the participant asks orders itself about every reservation it has hea
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, NamedTuple, TypeVar
 
 import msgspec
 
 from makegood.engine.database.transaction import Reader, Transaction
 from makegood.engine.deadline import Deadline
-from makegood.engine.reservations import Answer, Reservations
+from makegood.engine.reservations import UNHEARD, Answer, Reservations
 from makegood.engine.service import Service, listener, periodic, sweep
 from makegood.shop.orders import contracts as orders
 from makegood.shop.types import Participant as Name
@@ -24,6 +24,13 @@ INQUIRY = 256
 """Most orders asked about at once."""
 INQUIRY_TIMEOUT = 10.0
 """Seconds to wait for orders' answer; then it is asked again next time."""
+
+
+class Inquiry(NamedTuple):
+    """What orders answered about the orders it was asked about."""
+
+    asked: tuple[int, ...]
+    outcomes: orders.Outcomes
 
 
 class Participant(Service, Generic[T, A]):
@@ -53,7 +60,7 @@ class Participant(Service, Generic[T, A]):
         if due:
             question = orders.AskOutcomes(self.participant, due)
             answer = await self.engine.call(orders.OUTCOMES, question, Deadline.after(INQUIRY_TIMEOUT))
-            await self.engine.write(self.conclude, [answer])
+            await self.engine.write(self.conclude, [Inquiry(due, answer)])
 
     @sweep(every=60.0)
     def forget(self, tx: Transaction, limit: int) -> int:
@@ -62,18 +69,19 @@ class Participant(Service, Generic[T, A]):
 
     def unheard(self, reader: Reader, limits: Sequence[int]) -> list[tuple[int, ...]]:
         """The orders to ask about, at most as many as the limit says."""
-        table = self.reservations.table
-        return [tuple(row.order_id for row in reader.due(table, "due_at", reader.now, limit)) for limit in limits]
+        return [self.reservations.unheard(reader, limit) for limit in limits]
 
-    def conclude(self, tx: Transaction, answers: Sequence[orders.Outcomes]) -> list[None]:
-        """Gives back what is not kept; what is kept is asked about no more."""
-        for answer in answers:
-            kept = tx.lock(self.reservations.table, answer.keep)
-            for row in kept.values():
-                row.due_at = None
-            tx.update(self.reservations.table, kept.values())
-            self._give_back(tx, answer.give_back)
-        return [None for _ in answers]
+    def conclude(self, tx: Transaction, inquiries: Sequence[Inquiry]) -> list[None]:
+        """Gives back what is not kept; what is kept is asked about no more, what is undecided in an hour again."""
+        for inquiry in inquiries:
+            self._give_back(tx, inquiry.outcomes.give_back)
+            kept = frozenset(inquiry.outcomes.keep)
+            rows = tx.lock(self.reservations.table, inquiry.asked)
+            held = [row for row in rows.values() if row.state == "TAKEN"]
+            for row in held:
+                row.due_at = None if row.order_id in kept else tx.now + UNHEARD
+            tx.update(self.reservations.table, held)
+        return [None for _ in inquiries]
 
     def _give_back(self, tx: Transaction, order_ids: Sequence[int]) -> None:
         returned = self.reservations.give_back(tx, order_ids)

@@ -1,6 +1,7 @@
 """Messages leave with the commit that caused them, once it is there, until the broker has them."""
 
 import asyncio
+from collections.abc import Sequence
 
 import msgspec
 import pytest
@@ -10,9 +11,7 @@ from makegood.engine.broker.port import MAX_BODY, Message
 from makegood.engine.contracts import Event
 from makegood.engine.database.transaction import Transaction
 from makegood.engine.errors import OperationFailed
-
 from makegood.engine.outbox import LEASE, MAX_WAITING, OutboxRelay, Wanted
-
 from makegood.engine.tables import Outbox
 from tests.support.faulty import Fault, FaultyBroker
 from tests.support.virtual_time import VirtualWorld, virtual
@@ -224,8 +223,6 @@ async def test_overflow_leaves_later(world: VirtualWorld) -> None:
     await shop.until(lambda: shop.entries() == [1], seconds=130)
     await shop.host.stop()
 
-    name = "careless"
-
 
 @virtual
 async def test_unsendable_message_fails_its_request(world: VirtualWorld) -> None:
@@ -234,12 +231,12 @@ async def test_unsendable_message_fails_its_request(world: VirtualWorld) -> None
     await shop.host.start()
     execution = shop.host.runtimes["till"].execution
 
-    def send(tx: Transaction, topics: list[str]) -> list[str]:
+    def send(tx: Transaction, topics: Sequence[str]) -> list[str]:
         for topic in topics:
             tx.send(topic, bytes(MAX_BODY + 1) if topic == "large" else "text")
-        return topics
+        return list(topics)
 
-    answers = await execution.run(send, ["good", "bad topic", "large", "fine"])  # type: ignore[arg-type]
+    answers = await execution.run(send, ["good", "bad topic", "large", "fine"])
     assert [isinstance(answer, OperationFailed) for answer in answers] == [False, True, True, False]
     assert "use 1 to 127 of the characters" in str(answers[1])
     await shop.until(lambda: len(shop.broker.published) == 2)

@@ -50,7 +50,7 @@ export function setChildren(element, children) {
 
 /** A part of the page that is built anew only when what it shows has changed. */
 export function part(tag, attributes, build) {
-  const element = h(tag, attributes);
+  const element = h(tag, { ...attributes, hidden: true });
   let shown;
   return {
     element,

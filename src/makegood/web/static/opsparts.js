@@ -26,5 +26,5 @@ export function opsSentence(problem) {
 }
 
 function isNumber(cell) {
-  return typeof cell === "number" || /^[\d.–]+$/.test(cell) || cell?.classList?.contains("alarm");
+  return typeof cell === "number" || /^[¥\d.,–]+$/.test(cell) || cell?.classList?.contains("alarm");
 }

@@ -96,7 +96,7 @@ export function showOrder(main, orderId, life) {
         await pause(Math.max(wait, problem.retryAfter * 1000), life);
       }
     }
-    onState("lost");
+    onState(state.problem.status === 404 ? "none" : "lost");
     return false;
   }
 

@@ -14,6 +14,7 @@ const FEED = {
 
 /** Whether the page hears of changes; when it gave up, a button begins anew. */
 export function feedOf(feed, connect) {
+  if (feed === "none") return [];
   return [
     h("span", { class: `dot ${feed}`, "aria-hidden": "true" }),
     h("span", { role: "status", id: "feed" }, FEED[feed]),
