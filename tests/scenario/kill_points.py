@@ -1,7 +1,7 @@
 """The named points at which a shop is killed, and the lives of orders that pass them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -16,11 +16,14 @@ SKU, PRICE, STOCK = "kill-tea", 6_000, 100_000
 BALANCE, USED, VALUE = 10_000, 1_000, 500
 LINE = Line(SKU, 2, PRICE)
 
-RefusableSend = Callable[[], Awaitable[httpx.Response]]
-Life = Callable[[ShopClient, Buyer], Awaitable[None]]
+UNKNOWN = (202, 503, 504)
+"""Statuses that do not say what became of the request."""
+
+Send = Callable[[], Awaitable[httpx.Response]]
+Life = Callable[[ShopClient, Buyer], Coroutine[None, None, None]]
 
 
-async def insist(send: RefusableSend) -> httpx.Response:
+async def insist(send: Send, unknown: Sequence[int] = UNKNOWN) -> httpx.Response:
     """The shop's first answer that says what became of the request; it is repeated until there is one."""
     async with asyncio.timeout(AWAY):
         while True:
@@ -29,14 +32,14 @@ async def insist(send: RefusableSend) -> httpx.Response:
             except httpx.TransportError:
                 await asyncio.sleep(PAUSE)
                 continue
-            if answer.status_code not in (202, 503, 504):
+            if answer.status_code not in unknown:
                 return answer
             await asyncio.sleep(PAUSE)
 
 
-async def insist_on(send: RefusableSend, *statuses: int) -> Json:
+async def insist_on(send: Send, *statuses: int) -> Json:
     """The JSON of an answer that must have one of these statuses."""
-    answer = await insist(send)
+    answer = await insist(send, [status for status in UNKNOWN if status not in statuses])
     assert answer.status_code in (statuses or (200, 201)), f"{answer.status_code} {answer.text[:300]}"
     return answer.json()
 

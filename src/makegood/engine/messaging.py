@@ -20,9 +20,11 @@ class Messaging:
     ) -> str:
         """Sends str, bytes, a struct or a JSON-able object; returns the message's id once the broker has stored it.
 
-        `delay` in seconds. Raises TypeError for another payload, ValueError for one that is too large, and
-        BrokerUnavailable when nobody knows whether it is stored: send it again.
+        `delay` in seconds. Raises TypeError for another payload, ValueError for one that is too large or a topic that
+        cannot be, and BrokerUnavailable when nobody knows whether it is stored: send it again.
         """
+        if delay < 0:
+            raise ValueError(f"delay is {delay}: use 0 or more seconds")
         body, kind = convert(payload)
         message_id = self._world.random_bytes(16).hex()
         deliver_at = self._world.now() + int(delay * 1000) if delay else 0

@@ -80,7 +80,7 @@ class WebApp:
         try:
             reply = await hot(scope, receive) if scope["method"] == "POST" else _only(allow, scope["method"])
         except Exception as error:
-            reply = reply_of(problem_of(error))
+            reply = reply_of(problem_of(error, scope["method"]))
         self._metrics.observe(route, reply.status, clock() - began)
         await send_reply(send, reply)
 
@@ -124,6 +124,6 @@ def _framework(handlers: list[HTTPRouteHandler]) -> Litestar:
     )
 
 
-def _problem(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    problem = problem_of(error)
+def _problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    problem = problem_of(error, request.method)
     return Response(problem.body(), status_code=problem.status, headers=problem.headers(), media_type=PROBLEM_JSON)

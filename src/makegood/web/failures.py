@@ -9,11 +9,12 @@ from makegood.web.problems import Problem
 
 log = logging.getLogger(__name__)
 
+READS = ("GET", "HEAD")
 _BY_STATUS = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
 
 
-def problem_of(error: Exception) -> Problem:
-    """The problem to answer with; what is a bug is logged with its traceback."""
+def problem_of(error: Exception, method: str) -> Problem:
+    """The problem to answer a request of this method with; what is a bug is logged with its traceback."""
     match error:
         case Problem():
             return error
@@ -21,11 +22,10 @@ def problem_of(error: Exception) -> Problem:
             return Problem("overloaded", retry_after=error.retry_after)
         case DeadlineExceeded() | TimeoutError():
             return Problem("timeout")
-        case ServiceUnavailable():
-            return Problem("unavailable")
-        case DatabaseError():
-            log.warning("a database failed a request: %s", error)
-            return Problem("database_unavailable")
+        case ServiceUnavailable() | DatabaseError():
+            log.warning("a service failed a request: %s", error)
+            # 503 promises that nothing was done; where something may have been written nobody knows.
+            return Problem("unavailable") if method in READS else Problem("timeout", "The outcome is not known")
         case HTTPException() if error.status_code < 500:
             return _of_framework(error)
         case _:

@@ -5,7 +5,6 @@ from typing import NamedTuple
 import msgspec
 
 from makegood.engine.deadline import Deadline
-from makegood.engine.errors import DatabaseError, ServiceUnavailable
 from makegood.shop.orders import contracts as orders
 from makegood.shop.payments import contracts as payments
 from makegood.shop.types import IdempotencyKey
@@ -54,7 +53,8 @@ class HotRoutes:
         check_json(headers.content_type)
         key = _key(headers.keys)
         wanted = decode(self._orders, await read_body(receive, ORDER_LIMIT, headers.content_length))
-        return self._placed(await self._ask(place_order(wanted, user, key)))
+        order = place_order(wanted, user, key)
+        return self._placed(await self._shop.call(orders.PLACE, order, Deadline.after(ORDER_TIMEOUT)))
 
     async def notify(self, scope: Scope, receive: Receive) -> Reply:
         """POST /api/payments/notify/{channel}."""
@@ -64,13 +64,6 @@ class HotRoutes:
         notice = payments.Notify(channel, body, headers)
         notified = await self._shop.call(payments.NOTIFY, notice, Deadline.after(NOTICE_TIMEOUT))
         return Reply(notified.status, notified.body, notified.content_type.encode())
-
-    async def _ask(self, wanted: orders.PlaceOrder) -> orders.Placed:
-        try:
-            return await self._shop.call(orders.PLACE, wanted, Deadline.after(ORDER_TIMEOUT))
-        except (DatabaseError, ServiceUnavailable) as error:
-            # 503 promises that nothing was written; here nobody knows.
-            raise Problem("timeout", "The outcome is not known") from error
 
     def _placed(self, placed: orders.Placed) -> Reply:
         order = placed.order

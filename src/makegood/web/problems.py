@@ -54,7 +54,6 @@ KINDS: dict[str, Kind] = {
     "internal_error": Kind(500, "The shop failed to answer", "Tell the operators; the log says why."),
     "overloaded": Kind(503, "Too many are waiting", "Nothing was done. Ask again after Retry-After seconds."),
     "unavailable": Kind(503, "A service does not answer", "Ask again after Retry-After seconds."),
-    "database_unavailable": Kind(503, "A database does not answer", "Ask again after Retry-After seconds."),
     "platform_unavailable": Kind(503, "The payment platform does not answer", "Ask again after Retry-After seconds."),
     "too_many_streams": Kind(503, "Too many event streams are open", "Close one, or look at the order instead."),
     "not_ready": Kind(503, "The shop takes no orders now", "Ask again later."),

@@ -58,11 +58,19 @@ def free_port(host: str, port: int, *, else_any: bool = False) -> int:
         ) from error
 
 
-async def serve(app: WebApp, host: str, port: int, *, stop: asyncio.Event, on_listening: Callable[[], object]) -> None:
+async def serve(
+    app: WebApp,
+    host: str,
+    port: int,
+    *,
+    stop: asyncio.Event,
+    on_listening: Callable[[], object],
+    grace: float = GRACE,
+) -> None:
     """Serves until `stop` is set; calls `on_listening` once connections are accepted.
 
-    On stop no new connection is accepted, event streams end, accepted requests get 10 s, idle connections are
-    closed. Raises PortBusy, and ServerFailed when the server does not start or ends by itself.
+    On stop no new connection is accepted, event streams end, accepted requests get `grace` seconds, idle
+    connections are closed. Raises PortBusy, and ServerFailed when the server does not start or ends by itself.
     """
     free_port(host, port)
     address = _address(host, port)
@@ -85,7 +93,7 @@ async def serve(app: WebApp, host: str, port: int, *, stop: asyncio.Event, on_li
         await _stopped(stop, serving)
     finally:
         app.drain()
-        await _shut(server, serving)
+        await _shut(server, serving, grace)
 
 
 def _bound(host: str, port: int) -> int:
@@ -136,15 +144,16 @@ async def _stopped(stop: asyncio.Event, serving: "asyncio.Task[None]") -> None:
         raise
 
 
-async def _shut(server: Server, serving: "asyncio.Task[None]") -> None:
+async def _shut(server: Server, serving: "asyncio.Task[None]", grace: float) -> None:
     if serving.done():
         return
     server.stop()
     try:
-        async with asyncio.timeout(GRACE):
-            await serving
+        async with asyncio.timeout(grace):
+            # Cancelled, the server would fail noisily when its last request ends.
+            await asyncio.shield(serving)
     except TimeoutError:
-        log.warning("requests still ran %s s after the stop and were cut off", GRACE)
+        log.warning("requests still run %s s after the stop; they are cut off when the process ends", grace)
 
 
 def _failed(serving: "asyncio.Task[None]") -> ServerFailed:

@@ -135,7 +135,9 @@ def _of_payment(payment: Payment) -> Iterator[Timed]:
     }
     yield payment.created_at, Moment(rfc3339(payment.created_at), "payments", "opened", detail)
     if payment.captured_at is not None:
-        yield payment.captured_at, Moment(rfc3339(payment.captured_at), "payments", "captured", detail)
+        # Platforms tell the time in whole seconds: nothing is captured before it was opened.
+        captured_at = max(payment.captured_at, payment.created_at)
+        yield captured_at, Moment(rfc3339(captured_at), "payments", "captured", detail)
     for refund in payment.refunds:
         yield from _of_refund(payment, refund)
 

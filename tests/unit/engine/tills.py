@@ -193,11 +193,11 @@ class Shop:
         """All that is in a table."""
         return list(self._disks[service].execute(f"SELECT * FROM {table}"))
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 3_600.0) -> None:
-        """Returns when the condition holds; TimeoutError when it does not within `seconds`."""
+    async def until(self, condition: Callable[[], bool], seconds: float = 3_600.0, step: float = 0.05) -> None:
+        """Returns when the condition, looked at every `step` seconds, holds; TimeoutError if not in `seconds`."""
         async with asyncio.timeout(seconds):
             while not condition():
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(step)
 
 
 def disk(schema: Schema) -> apsw.Connection:

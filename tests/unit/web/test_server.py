@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from makegood.web.app import WebApp, build_app
-from makegood.web.server import PortBusy, free_port, serve
+from makegood.web.server import GRACE, PortBusy, free_port, serve
 from makegood.web.settings import WebSettings
 from tests.unit.web.peer import PeerShop
 from tests.unit.web.people import Buyer, order_body
@@ -18,12 +18,12 @@ from tests.unit.web.people import Buyer, order_body
 class Running:
     """A server of one test."""
 
-    def __init__(self, app: WebApp) -> None:
+    def __init__(self, app: WebApp, grace: float = GRACE) -> None:
         self.port = free_port("127.0.0.1", 0)
         self.stop = asyncio.Event()
         self.listening = asyncio.Event()
         self.task = asyncio.create_task(
-            serve(app, "127.0.0.1", self.port, stop=self.stop, on_listening=self.listening.set)
+            serve(app, "127.0.0.1", self.port, stop=self.stop, on_listening=self.listening.set, grace=grace)
         )
 
     @property
@@ -84,6 +84,22 @@ async def test_graceful_stop(app: WebApp, shop: PeerShop) -> None:
         await running.ended(3)
         with pytest.raises(httpx.ConnectError):
             await httpx.AsyncClient(trust_env=False).get(f"{running.url}/healthz")
+
+
+async def test_stop_is_bounded(app: WebApp, shop: PeerShop) -> None:
+    """A request that does not end does not hold up the stop for longer than its grace."""
+    running = Running(app, grace=0.3)
+    await running.listening.wait()
+    async with httpx.AsyncClient(base_url=running.url, trust_env=False) as http:
+        alice = await Buyer.signed_in(http, "alice")
+        shop.slow["orders.Place"] = 2.0
+        placing = asyncio.create_task(alice.place(order_body()))
+        await asyncio.sleep(0.2)
+        running.stop.set()
+        await running.ended(1)
+        assert not placing.done()
+        assert free_port("127.0.0.1", running.port) == running.port
+        assert (await placing).status_code == 201
 
 
 async def test_left_streams_end(app: WebApp) -> None:

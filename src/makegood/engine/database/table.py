@@ -46,6 +46,7 @@ class Table(Generic[R, K]):
         self.key: tuple[str, ...] = tuple(key)
         self.columns = tuple(field.name for field in msgspec.structs.fields(row))
         self.rest = tuple(name for name in self.columns if name not in self.key)
+        self._refuse_bad([self.key, *unique, *indexes])
         self._key_at = [self.columns.index(column) for column in self.key]
         self._declare(schema, unique, indexes)
 
@@ -58,6 +59,16 @@ class Table(Generic[R, K]):
 
     def __repr__(self) -> str:
         return f"Table({self.name})"
+
+    def _refuse_bad(self, keys: Sequence[Sequence[str]]) -> None:
+        if not self.key:
+            raise TypeError(f"{self.name} needs a key: name its columns")
+        for name in [name for key in keys for name in key]:
+            if name not in self.columns:
+                raise TypeError(f"{self.name} has no column {name!r}: add it to {self.row.__name__}")
+            kind = _column_type(_field_type(self.row, name))
+            if isinstance(kind, inspect.StrType) and (kind.max_length or MAX_KEYED_TEXT + 1) > MAX_KEYED_TEXT:
+                raise TypeError(f"{self.name}.{name} needs a max_length of at most {MAX_KEYED_TEXT}: it is indexed")
 
     def _declare(self, schema: Schema, unique: Sequence[Sequence[str]], indexes: Sequence[Sequence[str]]) -> None:
         schema.tables[self.name] = self
@@ -80,12 +91,17 @@ def _field_type(row: type[msgspec.Struct], name: str) -> inspect.Type:
 
 
 def _column(field: msgspec.structs.FieldInfo, is_key: bool) -> sa.Column[Any]:
-    kind = inspect.type_info(field.type)
-    nullable = False
-    if isinstance(kind, inspect.UnionType):
-        kind = next(one for one in kind.types if not isinstance(one, inspect.NoneType))
-        nullable = True
+    declared = inspect.type_info(field.type)
+    kind = _column_type(declared)
+    nullable = kind is not declared
     return sa.Column(field.name, _sql_type(kind), primary_key=is_key, nullable=nullable, autoincrement=False)
+
+
+def _column_type(declared: inspect.Type) -> inspect.Type:
+    """What is stored; the same object unless it may be NULL."""
+    if not isinstance(declared, inspect.UnionType):
+        return declared
+    return next(one for one in declared.types if not isinstance(one, inspect.NoneType))
 
 
 def _sql_type(kind: inspect.Type) -> sa.types.TypeEngine[Any]:

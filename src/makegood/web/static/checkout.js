@@ -2,7 +2,7 @@
 
 import { agreeToPrices, basket, changedPrices, chooseBalance, chooseCoupon, pieces } from "./basket.js";
 import { catalogue, refreshGoods } from "./catalogue.js";
-import { button, focusOn, h, notice, part, setText, workButton } from "./dom.js";
+import { button, focusOn, h, notice, part, say, setText, workButton } from "./dom.js";
 import { skusOfBasket } from "./goods.js";
 import { basketLines } from "./lines.js";
 import { me, refreshMe } from "./me.js";
@@ -125,7 +125,7 @@ function submitted(event, form, onOrder) {
   if (attempt.value || whyNot() !== "" || !form.reportValidity()) return;
   const { shipping_fee, balance, amount_due } = quote.value.amounts;
   const { lines, coupon_id } = basket.value;
-  place({ lines, coupon_id, balance, shipping_fee, amount_due }, onOrder);
+  place({ lines, coupon_id, balance, shipping_fee, amount_due }, onOrder).catch((problem) => say(sentence(problem)));
   focusOn(document.getElementById("basket-title"));
 }
 

@@ -13,7 +13,11 @@ export function kept(name) {
 
 /** Keeps a value; throws when the browser refuses, since an order must not be placed with a key nobody keeps. */
 export function keep(name, value) {
-  sessionStorage.setItem(PREFIX + name, JSON.stringify(value));
+  try {
+    sessionStorage.setItem(PREFIX + name, JSON.stringify(value));
+  } catch (cause) {
+    throw Object.assign(new Error("no_storage", { cause }), { code: "no_storage" });
+  }
 }
 
 /** Forgets it. */

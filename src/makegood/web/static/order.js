@@ -54,6 +54,7 @@ export function showOrder(main, orderId, life) {
 
   /** Shows the order as it is now, and says what is new. */
   function changed(order) {
+    if (order.changes.length < (state.order?.changes.length ?? 0)) return; // an older answer that came late
     const before = state.order && standing(state.order)[1];
     state.order = order;
     state.problem = null;

@@ -31,6 +31,7 @@ const PROBLEMS = {
   too_many_streams: "Too many pages of yours watch orders at once. Please close one.",
   timeout: "The shop did not answer in time. What it did is not known yet.",
   internal_error: "The shop failed to answer. What it did is not known yet.",
+  no_storage: "This browser does not let the page keep anything. Please allow site data for it, then try again.",
   no_answer: "No answer came from the shop. Please check your connection.",
   unreadable: "The shop sent an answer this page cannot read.",
 };

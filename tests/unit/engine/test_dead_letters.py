@@ -1,0 +1,103 @@
+"""Dead letters are listed in pages and replayed one by one."""
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from makegood.engine.dead_letters import DeadLetter, DeadLetters
+from makegood.engine.tables import SetAside, TaskRow
+from tests.support.virtual_time import VirtualWorld, run, virtual
+from tests.unit.engine.tills import Books, Shop, Till
+
+
+async def filled(world: VirtualWorld, events: int = 5, tasks: int = 4) -> Shop:
+    """A shop with so many of each in the books and in the till, and others that are no dead letters."""
+    shop = Shop(world)
+    await shop.host.start()
+    aside = [SetAside("books", "till", f"e{at}", "t", "k", b"\xff", 1, 1, 2, None, "why") for at in range(events)]
+    given_up = [TaskRow("print", f"{at}", "GIVEN_UP", b"{}", 16, 3, None, None, "why") for at in range(tasks)]
+    waiting = TaskRow("print", "x", "WAITING", b"{}", 1, 3, world.now() + 10_000_000, None, "")
+    await shop.databases["books"].write(lambda tx: tx.insert(Books.tables.set_aside, aside))
+    await shop.databases["till"].write(lambda tx: tx.insert(Till.tables.set_aside, aside))
+    await shop.databases["till"].write(lambda tx: tx.insert(Till.tables.tasks, [*given_up, waiting]))
+    return shop
+
+
+@given(st.integers(0, 4), st.integers(0, 4), st.integers(1, 20))
+def test_pages(events: int, tasks: int, limit: int) -> None:
+    """Pages of any size show each dead letter once, in one order."""
+
+    async def scenario(world: VirtualWorld) -> None:
+        shop = await filled(world, events, tasks)
+        letters = DeadLetters(shop.host.runtimes)
+        found: list[DeadLetter] = []
+        while page := await letters.page(found[-1].id if found else None, limit):
+            assert len(page) <= limit
+            found.extend(page)
+        assert found == await letters.page(None, 1_000)
+        assert [letter.service for letter in found] == ["books"] * events + ["till"] * (events + tasks)
+        assert len({letter.id for letter in found}) == len(found)
+        await shop.host.stop()
+
+    run(scenario)
+
+
+@virtual
+async def test_fields(world: VirtualWorld) -> None:
+    """A dead letter says what failed, how often, when, why, and what its body was, be it no text."""
+    shop = await filled(world, 1, 1)
+    event, _, task = await DeadLetters(shop.host.runtimes).page(None, 10)
+    assert (event.topic, event.tag, event.key, event.tries, event.first_at, event.last_at) == (
+        "till",
+        "t",
+        "k",
+        1,
+        1,
+        2,
+    )
+    assert (event.next_at, event.error, event.body) == (None, "why", "\ufffd")
+    assert (task.topic, task.tag, task.key, task.tries, task.error) == ("print", "task", "0", 16, "why")
+    await shop.host.stop()
+
+
+@virtual
+async def test_replay_of_nothing(world: VirtualWorld) -> None:
+    """Replaying what is gone, or what another service would have, says that it is not there."""
+    shop = await filled(world, 1, 1)
+    letters = DeadLetters(shop.host.runtimes)
+    ids = [letter.id for letter in await letters.page(None, 10)]
+    assert [await letters.replay(one) for one in ids] == [True, True, True]
+    await shop.databases["books"].write(lambda tx: tx.discard(Books.tables.set_aside, [("books", "till", "e0")]))
+    assert not await letters.replay(ids[0])
+    assert not await DeadLetters({}).replay(ids[0])
+    await shop.host.stop()
+
+
+@given(st.text())
+@example("%%%")
+@example("W10")
+@example("eyJhIjoxfQ")
+@example("WyJ0aWxsIiwiY2F0Il0")
+@example("é")
+def test_foreign_ids(id: str) -> None:
+    """Whatever is no dead letter's id is refused with ValueError, or is not there; nothing breaks."""
+
+    async def scenario(world: VirtualWorld) -> None:
+        shop = Shop(world)
+        await shop.host.start()
+        try:
+            assert not await DeadLetters(shop.host.runtimes).replay(id)
+        except ValueError as error:
+            assert "take one from the list" in str(error)
+        await shop.host.stop()
+
+    run(scenario)
+
+
+@virtual
+async def test_position_of_nonsense(world: VirtualWorld) -> None:
+    """A page behind what is no id is refused."""
+    shop = await filled(world)
+    with pytest.raises(ValueError, match="is no dead letter's id"):
+        await DeadLetters(shop.host.runtimes).page("nonsense", 10)
+    await shop.host.stop()
