@@ -1,6 +1,7 @@
 """A payment sandbox really running in a process of its own, for tests of any kind."""
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -41,7 +42,7 @@ class SandboxProcess:
         (self._data / "sandbox.json").unlink(missing_ok=True)
         port = self.url.rpartition(":")[2] if self.config else "0"
         command = [sys.executable, "-m", "makegood.sandbox", "--data", str(self._data), "--port", port]
-        command += ["--clock-speed", str(self._clock_speed), "--with-parent", *self._options]
+        command += ["--clock-speed", str(self._clock_speed), "--parent", str(os.getpid()), *self._options]
         with (self._data.parent / f"{self._data.name}.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         self.config = self._await_config(self._process)

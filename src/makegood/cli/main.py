@@ -1,4 +1,4 @@
-"""What `makegood` can do. Each command's work is elsewhere; here are its words."""
+"""What `makegood` can do. Each command's work is elsewhere, and imported when it is wanted: help answers at once."""
 
 import sys
 from pathlib import Path
@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from makegood.cli import operators, replaying, running
 from makegood.cli.failure import CommandFailed
 
 DEFAULT_DATA = Path("data")
@@ -37,6 +36,8 @@ def run(
 
     An empty folder gets demo goods and users when the address is a loopback one. Ctrl-C stops it cleanly.
     """
+    from makegood.cli import running
+
     running.run(data, host, port, config)
 
 
@@ -50,12 +51,16 @@ def load(
 
     Stock and balances are totals ever loaded, so loading a file again changes nothing. One bad row refuses its file.
     """
+    from makegood.cli import operators
+
     operators.load(files, data, as_json=json)
 
 
 @app.command()
 def audit(data: Data = DEFAULT_DATA, json: Json = False) -> None:
     """Check the shop's promises on what it has stored; the exit status is 1 when one is broken."""
+    from makegood.cli import operators
+
     operators.audit(data, as_json=json)
 
 
@@ -72,6 +77,8 @@ def replay(
     The expected figures come from the data set alone. Every difference is listed; the exit status is then 1.
     Stopped or killed, the same command goes on where it was.
     """
+    from makegood.cli import replaying
+
     if (baskets is None) != everything:
         raise CommandFailed("say how many: --baskets N, or --all")
     replaying.replay(data, baskets, concurrency, as_json=json)
@@ -85,6 +92,8 @@ def sandbox(
     clock_speed: Annotated[float, typer.Option(help="Virtual seconds in a real one.", min=0.01, max=100_000)] = 1.0,
 ) -> None:
     """Run the payment platform to test against by itself; sandbox.json in its folder says how to reach it."""
+    from makegood.cli import running
+
     running.sandbox(data, host, port, clock_speed)
 
 
@@ -96,6 +105,8 @@ def list_dead_letters(
     json: Json = False,
 ) -> None:
     """List them with the reason, the tries so far and the next one."""
+    from makegood.cli import operators
+
     operators.list_dead_letters(data, after, limit, as_json=json)
 
 
@@ -107,6 +118,8 @@ def replay_dead_letters(
     json: Json = False,
 ) -> None:
     """Have them tried again at once; do so when what made them fail is mended."""
+    from makegood.cli import operators
+
     if bool(ids) == everything:
         raise CommandFailed("say which: ids from `makegood dead-letters list`, or --all")
     operators.replay_dead_letters(data, ids, as_json=json)

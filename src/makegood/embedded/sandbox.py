@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 from asyncio.subprocess import Process
@@ -89,7 +90,8 @@ class SandboxChild:
         self._folder.mkdir(parents=True, exist_ok=True)
         about = self._folder / "sandbox.json"
         about.unlink(missing_ok=True)
-        arguments = ["-m", "makegood.sandbox", "--data", str(self._folder), "--port", str(self._port), "--with-parent"]
+        arguments = ["-m", "makegood.sandbox", "--data", str(self._folder), "--port", str(self._port)]
+        arguments += ["--parent", str(os.getpid())]
         with (self._folder / "sandbox.log").open("wb") as output:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, *arguments, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output

@@ -18,7 +18,7 @@ def main() -> int:
             arguments.port,
             arguments.clock_speed,
             allow_remote_notify=arguments.allow_remote_notify,
-            with_parent=arguments.with_parent,
+            parent=arguments.parent,
         )
     except SandboxError as error:
         print(error, file=sys.stderr)
@@ -33,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=0, help="port to listen on (default: a free one)")
     parser.add_argument("--clock-speed", type=float, default=1.0, help="virtual seconds in a real one (default: 1)")
     parser.add_argument("--allow-remote-notify", action="store_true", help="notify merchants on other machines, too")
-    parser.add_argument("--with-parent", action="store_true", help="end when the parent process does")
+    parser.add_argument("--parent", type=int, metavar="PID", help="end when this parent process has ended")
     return parser
 
 

@@ -60,11 +60,12 @@ def run_sandbox(
     clock_speed: float = 1.0,
     *,
     allow_remote_notify: bool = False,
-    with_parent: bool = False,
+    parent: int | None = None,
 ) -> None:
     """Runs the sandbox as this process and prints its URL; raises SandboxError when it cannot.
 
-    It ends at SIGTERM or SIGINT and, `with_parent`, when its parent process does.
+    It ends at SIGTERM or SIGINT, and when `parent` is not, or no longer, its parent process. The caller says who that
+    is: a parent that was killed while this process started cannot be found out any more.
     """
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     running = serve(
@@ -73,7 +74,7 @@ def run_sandbox(
         port,
         clock_speed=clock_speed,
         allow_remote_notify=allow_remote_notify,
-        parent=os.getppid() if with_parent else None,
+        parent=parent,
         on_ready=lambda url: print(f"The payment sandbox listens at {url}", flush=True),
     )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -22,6 +22,8 @@ A = TypeVar("A", bound=Answer)
 
 INQUIRY = 256
 """Most orders asked about at once."""
+INQUIRIES = 1_000
+"""Most questions in a row while there is more to ask about."""
 INQUIRY_TIMEOUT = 10.0
 """Seconds to wait for orders' answer; then it is asked again next time."""
 
@@ -56,11 +58,15 @@ class Participant(Service, Generic[T, A]):
     @periodic(every=60.0)
     async def inquire(self) -> None:
         """Asks orders about reservations whose outcome should have been heard an hour ago."""
-        [due] = await self.engine.read(self.unheard, [INQUIRY])
-        if due:
-            question = orders.AskOutcomes(self.participant, due)
-            answer = await self.engine.call(orders.OUTCOMES, question, Deadline.after(INQUIRY_TIMEOUT))
-            await self.engine.write(self.conclude, [Inquiry(due, answer)])
+        # Nobody says that an order is kept, so each is asked about once: as many as were placed an hour ago.
+        for _ in range(INQUIRIES):
+            [due] = await self.engine.read(self.unheard, [INQUIRY])
+            if due:
+                question = orders.AskOutcomes(self.participant, due)
+                answer = await self.engine.call(orders.OUTCOMES, question, Deadline.after(INQUIRY_TIMEOUT))
+                await self.engine.write(self.conclude, [Inquiry(due, answer)])
+            if len(due) < INQUIRY:
+                return
 
     @sweep(every=60.0)
     def forget(self, tx: Transaction, limit: int) -> int:

@@ -18,6 +18,8 @@ class Bill(msgspec.Struct):
 
     order_id: int
     state: Literal["PAID", "CLOSED", "SILENT"]
+    payment_id: int = 0
+    amount: int = 0
 
 
 BILLS = Table[Bill, int](SCHEMA, "bills", Bill, key=("order_id",))
@@ -44,11 +46,13 @@ class Bills(Service):
                 "PAID": "paid",
                 "SILENT": "unknown",
             }
-            answers.append(contracts.OrderClosed(outcome[bill.state]))
+            answers.append(contracts.OrderClosed(outcome[bill.state], bill.payment_id, bill.amount))
         return answers
 
-    def say(self, tx: Transaction, order_id: int, state: Literal["PAID", "SILENT"] | None) -> None:
+    def say(
+        self, tx: Transaction, order_id: int, state: Literal["PAID", "SILENT"] | None, payment_id: int, amount: int
+    ) -> None:
         """The platform says this of the order from now on; None: nobody paid or closed it."""
         tx.delete(BILLS, tx.lock(BILLS, [order_id]))
         if state is not None:
-            tx.insert(BILLS, [Bill(order_id, state)])
+            tx.insert(BILLS, [Bill(order_id, state, payment_id, amount)])

@@ -91,8 +91,9 @@ class Shop(House):
         self.tell(payments.REFUNDED, event)
 
     def bill(self, order_id: int, state: Literal["PAID", "SILENT"] | None) -> None:
-        """From now on payments says this when it is asked to close the order."""
-        self.rooms["payments"].transact(lambda tx: self.bills.say(tx, order_id, state))
+        """From now on payments says this when it is asked to close the order; PAID is by payment 71."""
+        amount = self.order(order_id).amount_due
+        self.rooms["payments"].transact(lambda tx: self.bills.say(tx, order_id, state, 71, amount))
 
     def order(self, order_id: int, user: str | None = None) -> Order:
         """An order that is there."""

@@ -7,7 +7,7 @@ import pytest
 from makegood.engine.deadline import Deadline
 from makegood.shop.orders import contracts
 from makegood.shop.orders.cancelling import PATIENCE, NotClosed
-from makegood.shop.orders.contracts import CANCELLED, Cancelled, Changed, ChangeOrder
+from makegood.shop.orders.contracts import CANCELLED, PAID, REFUND_REQUESTED, Cancelled, Changed, ChangeOrder
 from makegood.shop.payments.contracts import CLOSE
 from makegood.shop.types import Line
 from tests.unit.orders.shop import BALANCE, Shop, wanted, whys
@@ -78,7 +78,7 @@ async def test_a_paid_order_is_not_cancelled(shop: Shop) -> None:
 
 
 async def test_a_payment_under_way_wins_over_the_cancel(shop: Shop) -> None:
-    """Payments says paid: the order is not cancelled, and its event makes it paid."""
+    """Payments says paid: the order is not cancelled, and its event is a repeat."""
     order = await shop.confirmed()
     shop.bill(order.order_id, "PAID")
     asked = asyncio.ensure_future(
@@ -165,6 +165,22 @@ async def test_an_order_that_becomes_paid_meanwhile_does_not_expire(shop: Shop) 
     assert shop.order(order.order_id).payment_status == "PAID"
     assert not shop.said(CANCELLED)
     assert not shop.tasks
+
+
+async def test_an_order_that_payments_says_is_paid_is_paid(shop: Shop) -> None:
+    """The event of its payment is lost for good: what payments says makes it paid, and a late event is a repeat."""
+    order = await shop.confirmed()
+    shop.bill(order.order_id, "PAID")
+    shop.world.advance(900_000)
+    shop.sweep("orders")
+    await shop.work()
+    paid = shop.order(order.order_id)
+    assert (paid.status, paid.payment_status, paid.payment_id) == ("CONFIRMED", "PAID", 71)
+    assert [(said.payment_id, said.amount) for said in shop.said(PAID)] == [(71, order.amount_due)]
+    shop.succeed(order, 71)
+    assert shop.order(order.order_id) == paid
+    assert not shop.tasks
+    assert not shop.said(REFUND_REQUESTED)
 
 
 async def test_a_paid_order_does_not_expire(shop: Shop) -> None:

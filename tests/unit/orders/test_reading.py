@@ -2,8 +2,11 @@
 
 import pytest
 
-from makegood.shop.orders.contracts import AskOutcomes, OrdersFound, OrdersOfUser, Outcomes
+from makegood.engine.database.transaction import Transaction
+from makegood.shop.accounts.contracts import DeductBalance
+from makegood.shop.orders.contracts import OUTCOMES, AskOutcomes, OrdersFound, OrdersOfUser, Outcomes
 from makegood.shop.orders.steps import SETTLE
+from makegood.shop.participant import INQUIRY
 from makegood.shop.types import Participant
 from tests.unit.orders.shop import OVERDUE, POT, TEA, Shop, wanted
 
@@ -102,3 +105,18 @@ async def test_a_participant_that_heard_nothing_gives_back_by_asking(hasty: Shop
     hasty.world.advance(3_600_000)
     await hasty.stock.inquire()
     assert hasty.on_hand() == 1_000
+
+
+async def test_all_that_is_due_is_asked_about(shop: Shop) -> None:
+    """Many orders of one minute are asked about in one go, so that the questions keep up with the orders."""
+    ids = range(1, 2 * INQUIRY + 2)
+    deadline = shop.world.now() + 1_000
+
+    def deduct(tx: Transaction) -> object:
+        return shop.accounts.deduct(tx, [DeductBalance(order_id, "alice", 1, deadline) for order_id in ids])
+
+    shop.rooms["accounts"].transact(deduct)
+    shop.world.advance(2 * 3_600_000)
+    await shop.accounts.inquire()
+    assert shop.rooms["accounts"].database.read(lambda reader: shop.accounts.unheard(reader, [1])) == [()]
+    assert shop.wires.called.count(str(OUTCOMES)) == 3

@@ -1,9 +1,9 @@
 """Ending an order before it is paid: asked for by its buyer, or because its time is over.
 
 An OPEN order is cancelled at once: nobody can pay it. For a confirmed one payments is asked first to let no payment
-of it succeed any more, and only when the answer is `closed` is the order cancelled. At `paid` there is nothing to do:
-the event of that payment makes the order paid. At anything else payments is asked again, with growing pauses; after a
-day that counts as failing, and the task ends among the dead letters.
+of it succeed any more, and only when the answer is `closed` is the order cancelled. At `paid` it is paid by the
+payment that is named, whatever became of that payment's event. At anything else payments is asked again, with growing
+pauses; after a day that counts as failing, and the task ends among the dead letters.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
 PATIENCE = 86_400_000
 """Milliseconds after which an order payments cannot close counts as failing."""
 
-Outcome = Literal["closed", "paid", "unknown"]
+Outcome = payments.OrderClosed
 
 
 class CloseUnpaid(msgspec.Struct, frozen=True):
@@ -87,26 +87,28 @@ async def close(engine: Engine, work: CloseUnpaid) -> Outcome:
     """What payments says; raises NotClosed when it has said nothing definite for a day."""
     try:
         answer = await engine.call(payments.CLOSE, payments.CloseOrder(work.order_id), Deadline.after(CLOSE_TIMEOUT))
-        outcome = answer.outcome
     except LOST:
-        outcome = "unknown"
-    if outcome == "unknown" and engine.now() - work.since > PATIENCE:
+        answer = payments.OrderClosed("unknown")
+    if answer.outcome == "unknown" and engine.now() - work.since > PATIENCE:
         raise NotClosed(f"order {work.order_id}: find out at the platform whether it is paid, then replay this task")
-    return outcome
+    return answer
 
 
 def record_closed(tx: Transaction, results: Sequence[TaskResult[CloseUnpaid, Outcome]]) -> list[Later | None]:
-    """Cancels the orders that payments closed; asks again about those it knows nothing of."""
+    """Cancels the orders that payments closed, has the paid ones paid; asks again about those it knows nothing of."""
     rows = tx.lock(ORDERS, [result.payload.order_id for result in results])
     ended: list[OrderRow] = []
     verdicts: list[Later | None] = []
     for result in results:
-        row = rows[result.payload.order_id]
+        row, answer = rows[result.payload.order_id], result.outcome
         waits = unpaid(row)
-        if waits and result.outcome == "closed":
+        if waits and answer.outcome == "closed":
             moves.cancel(tx, row, result.payload.code)
             ended.append(row)
-        again = waits and result.outcome == "unknown"
+        elif waits and answer.outcome == "paid" and answer.amount == row.amount_due:
+            moves.pay(tx, row, answer.payment_id)
+            ended.append(row)
+        again = waits and answer.outcome == "unknown"
         verdicts.append(Later(_pause(tx.now - result.payload.since)) if again else None)
     tx.update(ORDERS, ended)
     return verdicts

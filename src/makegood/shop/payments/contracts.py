@@ -7,7 +7,7 @@ import msgspec
 from makegood.engine.contracts import Event, Operation
 from makegood.shop.types import PageLimit, Price, User
 
-Channel = Annotated[str, msgspec.Meta(min_length=1, max_length=32, pattern=r"^[a-z0-9_]+$")]
+Channel = Annotated[str, msgspec.Meta(min_length=1, max_length=32, pattern=r"^[a-z0-9_]+$(?!\n)")]
 PaymentState = Literal["OPEN", "PAID", "CLOSED"]
 RefundState = Literal["REQUESTED", "SUCCEEDED", "FAILED"]
 BreakKind = Literal[
@@ -62,9 +62,11 @@ class CloseOrder(msgspec.Struct, frozen=True):
 
 
 class OrderClosed(msgspec.Struct, frozen=True):
-    """`closed`: none will; `paid`: one has; `unknown`: ask again later."""
+    """`closed`: none will; `paid`: this one has, with `amount` fen; `unknown`: ask again later."""
 
     outcome: Literal["closed", "paid", "unknown"]
+    payment_id: int = 0
+    amount: int = 0
 
 
 class RefundPart(msgspec.Struct, frozen=True):

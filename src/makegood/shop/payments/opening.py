@@ -33,16 +33,17 @@ class StorePayUrl(msgspec.Struct, frozen=True):
 
 
 class Trade(msgspec.Struct, frozen=True):
-    """A payment that may still be open at its platform."""
+    """A payment that may still be open at its platform, or was captured; `amount` in fen."""
 
     payment_id: int
     channel: str
+    amount: int
 
 
 class ClosingBegun(msgspec.Struct, frozen=True):
-    """Whether a payment of the order has been captured, and which ones have to be closed at their platforms."""
+    """The payment of the order that has been captured, if any, and those to be closed at their platforms."""
 
-    paid: bool
+    paid: Trade | None
     open: tuple[Trade, ...]
 
 
@@ -142,8 +143,12 @@ def _closed(bill: Bill | None, payments: Iterable[PaymentRow]) -> bool:
 
 
 def _closing(payments: Iterable[PaymentRow]) -> ClosingBegun:
-    still_open = tuple(Trade(row.payment_id, row.channel) for row in payments if row.state == "OPEN")
-    return ClosingBegun(_paid(payments), still_open)
+    paid = next((_trade(row) for row in payments if row.state == "PAID"), None)
+    return ClosingBegun(paid, tuple(_trade(row) for row in payments if row.state == "OPEN"))
+
+
+def _trade(row: PaymentRow) -> Trade:
+    return Trade(row.payment_id, row.channel, row.amount)
 
 
 def _insert_bills(tx: Transaction, order_ids: Iterable[int], state: BillState, due_at: int | None) -> None:

@@ -89,12 +89,11 @@ class Payments(Service):
     async def close_order(self, request: contracts.CloseOrder, deadline: Deadline) -> contracts.OrderClosed:
         """Sees to it that no payment of the order succeeds any more, or says that one has."""
         [closing] = await self.engine.write(begin_closing, [request])
-        if closing.paid:
-            return contracts.OrderClosed("paid")
-        states: list[contracts.PaymentState] = [await self._close_trade(trade, deadline) for trade in closing.open]
-        if "PAID" in states:
-            return contracts.OrderClosed("paid")
-        return contracts.OrderClosed("unknown" if "OPEN" in states else "closed")
+        states = {trade: await self._close_trade(trade, deadline) for trade in closing.open}
+        paid = closing.paid or next((trade for trade, state in states.items() if state == "PAID"), None)
+        if paid is not None:
+            return contracts.OrderClosed("paid", paid.payment_id, paid.amount)
+        return contracts.OrderClosed("unknown" if "OPEN" in states.values() else "closed")
 
     @operation(contracts.REFUND)
     def refund(self, tx: Transaction, requests: Sequence[contracts.RefundPart]) -> list[contracts.PartRefunded]:
