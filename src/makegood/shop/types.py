@@ -31,10 +31,6 @@ Participant = Literal["stock", "coupons", "accounts"]
 """A service that an order may ask to take something, and that gives it back when told."""
 
 
-class Nothing(msgspec.Struct, frozen=True):
-    """An answer or a request that says nothing but that it came."""
-
-
 class Line(msgspec.Struct, frozen=True):
     """What the buyer saw and wants; `unit_price` in fen."""
 

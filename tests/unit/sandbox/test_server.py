@@ -100,8 +100,8 @@ def test_open_connection_does_not_hold_it_up(tmp_path: Path, how: signal.Signals
 def test_it_ends_with_its_parent(tmp_path: Path) -> None:
     """When the process that started it is killed, it ends by itself and gives the folder back."""
     data = tmp_path / "data"
-    child = [*COMMAND, "--with-parent", "--data", str(data)]
-    code = f"import subprocess, time; subprocess.Popen({child!r}); time.sleep(60)"
+    child = [*COMMAND, "--data", str(data), "--parent"]
+    code = f"import os, subprocess, time; subprocess.Popen([*{child!r}, str(os.getpid())]); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL) as parent:
         deadline = time.monotonic() + 20
         while not (data / "sandbox.json").exists():
@@ -113,6 +113,14 @@ def test_it_ends_with_its_parent(tmp_path: Path) -> None:
         while not is_free(lock):
             assert time.monotonic() < deadline, "it did not end"
             time.sleep(0.05)
+
+
+def test_it_ends_when_its_parent_is_gone_already(tmp_path: Path) -> None:
+    """A parent that was killed while the sandbox started leaves none behind."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait(10)
+    child = [*COMMAND, "--data", str(tmp_path / "data"), "--parent", str(gone.pid)]
+    assert subprocess.run(child, stdout=subprocess.DEVNULL, timeout=20, check=False).returncode == 0
 
 
 def is_free(lock: IO[str]) -> bool:
