@@ -1,4 +1,4 @@
-"""Each promise is broken by hand in the files of a running shop; the audit must see it, and nothing else before or after."""
+"""Each promise is broken by hand in the files of a running shop; the audit must see it, and nothing else."""
 
 import asyncio
 from collections.abc import AsyncGenerator

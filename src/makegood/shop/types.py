@@ -13,17 +13,17 @@ MAX_FEN = 5_000_000_000_000_000_000
 MAX_LINES = 500
 """Most lines of one order."""
 
-TOKEN = r"^[\x21-\x7e]+$(?!\n)"
+VISIBLE = r"^[\x21-\x7e]+$(?!\n)"
 """Printable ASCII without spaces; Python's `$` alone would let a final newline pass."""
 
 Fen = Annotated[int, msgspec.Meta(ge=0, le=MAX_FEN)]
 Price = Annotated[int, msgspec.Meta(ge=1, le=10_000_000_000)]
 Quantity = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000_000)]
-Sku = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=TOKEN)]
-User = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=TOKEN)]
-CouponId = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=TOKEN)]
-IdempotencyKey = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=TOKEN)]
+Sku = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=VISIBLE)]
+User = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=VISIBLE)]
+CouponId = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=VISIBLE)]
+IdempotencyKey = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=VISIBLE)]
 Title = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 PageLimit = Annotated[int, msgspec.Meta(ge=1, le=1_000)]
 

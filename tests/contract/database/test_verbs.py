@@ -211,7 +211,7 @@ async def test_update_into_duplicate(database: Database) -> None:
 
 async def test_null_where_none_may_be(database: Database) -> None:
     """NULL in a column that has none is a bug of the caller, not of the database: no duplicate key."""
-    with pytest.raises(Exception, match="(?i)null") as refused:
+    with pytest.raises(Exception, match=r"(?i)null") as refused:
         await fill(database, Item("a", stock=None))  # type: ignore[arg-type]
     assert not isinstance(refused.value, DuplicateKey)
     assert await stored(database) == []

@@ -2,7 +2,9 @@
 
 from makegood.shop.payments import contracts
 from makegood.shop.payments.asking import pause
+from makegood.shop.payments.recording import LAST_LOOK
 from tests.unit.payments.desk import UNPAID, Desk
+from tests.unit.payments.platform import Account
 
 DAY = 86_400_000
 
@@ -21,10 +23,11 @@ async def test_a_lost_notification_is_asked_for(desk: Desk) -> None:
 
 
 async def test_nobody_asks_about_what_is_decided(desk: Desk) -> None:
-    """A captured or closed payment is never asked about."""
+    """A captured payment is never asked about, nor one that was closed after its expiry."""
     desk.add_order(2)
     await desk.paid(1)
     await desk.opened(2)
+    desk.world.advance(UNPAID)
     await desk.close(2)
     desk.world.advance(30 * DAY)
     assert desk.sweep() == 0
@@ -127,3 +130,52 @@ async def test_a_channel_that_is_gone_fails_visibly(desk: Desk) -> None:
     await desk.work()
     [state] = desk.tasks.values()
     assert state.attempt == 1
+
+
+async def test_a_closed_payment_that_was_paid_after_all_is_found(desk: Desk) -> None:
+    """Closed before anybody had scanned its code, then paid, the notification lost: the last look finds it."""
+    id = await desk.opened()
+    assert await desk.close() == "closed"
+    _pay_behind_our_back(desk, id)
+    await _until(desk, UNPAID + LAST_LOOK)
+    assert desk.payment(id).state == "PAID"
+    assert [said.payment_id for said in desk.said(contracts.Succeeded)] == [id]
+
+
+async def test_the_last_look_is_the_last(desk: Desk) -> None:
+    """A payment that stayed closed is looked at once behind its expiry; a platform that is away is asked again."""
+    id = await desk.opened()
+    await desk.close()
+    desk.platform.calls.clear()
+    desk.platform.faults.append("before")
+    await _until(desk, UNPAID + DAY // 24)
+    assert desk.platform.calls == ["close", "close"]
+    assert (desk.payment(id).state, desk.breaks()) == ("CLOSED", [])
+
+
+async def test_a_refund_of_a_closed_payment_tells_of_its_capture(desk: Desk) -> None:
+    """The capture's notification is lost, that of a refund by hand is not: both come to light."""
+    id = await desk.opened()
+    await desk.close()
+    trade = _pay_behind_our_back(desk, id)
+    trade.refunds["by hand"] = 100
+    await desk.notify(desk.platform.slip(trade, "refund", 100))
+    desk.sweep()
+    await desk.work()
+    assert desk.payment(id).state == "PAID"
+    assert desk.breaks() == ["refund_unknown"]
+
+
+def _pay_behind_our_back(desk: Desk, payment_id: int) -> Account:
+    """The buyer pays a code that the platform knew nothing of when it was closed; no notification comes."""
+    trade = desk.platform.trades[str(payment_id)]
+    trade.state, trade.paid_at = "paid", desk.now()
+    return trade
+
+
+async def _until(desk: Desk, milliseconds: int) -> None:
+    """Time passes, minute by minute, and what is due is done."""
+    for _ in range(milliseconds // 60_000 + 1):
+        desk.sweep()
+        await desk.work()
+        desk.world.advance(60_000)

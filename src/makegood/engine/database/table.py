@@ -12,6 +12,8 @@ import msgspec
 import sqlalchemy as sa
 from msgspec import inspect
 
+from makegood.engine.database import columns
+
 R = TypeVar("R", bound=msgspec.Struct)
 K = TypeVar("K", bound="str | int | tuple[Any, ...]")
 
@@ -94,7 +96,8 @@ def _column(field: msgspec.structs.FieldInfo, is_key: bool) -> sa.Column[Any]:
     declared = inspect.type_info(field.type)
     kind = _column_type(declared)
     nullable = kind is not declared
-    return sa.Column(field.name, _sql_type(kind), primary_key=is_key, nullable=nullable, autoincrement=False)
+    autoincrement = False if is_key else "auto"
+    return sa.Column(field.name, _sql_type(kind), primary_key=is_key, nullable=nullable, autoincrement=autoincrement)
 
 
 def _column_type(declared: inspect.Type) -> inspect.Type:
@@ -104,21 +107,17 @@ def _column_type(declared: inspect.Type) -> inspect.Type:
     return next(one for one in declared.types if not isinstance(one, inspect.NoneType))
 
 
-def _sql_type(kind: inspect.Type) -> sa.types.TypeEngine[Any]:
+def _sql_type(kind: inspect.Type) -> columns.Type:
     match kind:
         case inspect.IntType():
-            return sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+            return columns.integer()
         case inspect.BytesType():
-            return sa.LargeBinary()
+            return columns.blob()
         case inspect.StrType(max_length=length) if length is not None and length <= MAX_KEYED_TEXT:
-            return _text(length)
+            return columns.text(length)
         case inspect.StrType():
-            return sa.Text()
+            return columns.long_text()
         case inspect.LiteralType(values=values):
-            return _text(max(len(str(value)) for value in values) + 8)
+            return columns.text(max(len(str(value)) for value in values) + 8)
         case _:
             raise TypeError(f"a row's field must be an int, a str or bytes, not {kind}")
-
-
-def _text(length: int) -> sa.types.TypeEngine[Any]:
-    return sa.String(length).with_variant(sa.String(length, collation="utf8mb4_bin"), "mysql")

@@ -3,6 +3,9 @@
 A capture wins from every state, CLOSED included: the money has been taken. A fact whose amount is not the
 payment's, or whose payment is not ours, is never a success: it goes to the list of breaks, and the payment, if it
 was open, is closed, so that nothing waits for it any more.
+
+A platform's word that a payment is closed is its word of that moment: some know a trade only once the buyer has
+scanned its code. So a payment that was closed before its expiry is looked at once more behind it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,6 +29,8 @@ from makegood.shop.payments.tables import (
 )
 
 MAX_ID = (1 << 63) - 1
+LAST_LOOK = 60_000
+"""Milliseconds behind its expiry when a payment that was closed before is looked at once more."""
 
 
 class RefundJob(msgspec.Struct, frozen=True):
@@ -132,25 +137,33 @@ class Recording:
         for row in refunds:
             if row.state == "REQUESTED":
                 self._tx.enqueue(REFUND_TASK, str(row.refund_id), refund_job(payment, row))
-        if payment.state == "OPEN":
-            payment.due_at = self._tx.now
-            self._changed[payment.payment_id] = payment
+        if payment.state != "PAID":  # what was refunded was captured, and nobody has told us
+            self._look_at(payment, self._tx.now)
         ours = promised(refunds)
-        if payment.state == "PAID" and fact.amount > ours:
+        if fact.amount > ours:
             return self._break("refund_unknown", fact, f"refunded {fact.amount} fen in all, {ours} of them by us")
         return "refund"
 
     def _close(self, fact: Fact, payment: PaymentRow) -> Effect:
-        if payment.state != "OPEN":
+        if payment.state == "PAID":
             return "repeat"
-        self._end(payment, "CLOSED")
+        effect: Effect = "closed" if payment.state == "OPEN" else "repeat"
+        self._end_open(payment)
         if fact.kind == "undone":
             self._break("refunded_elsewhere", fact, "paid and wholly refunded, and not by us")
-        return "closed"
+        elif fact.source == "query" and self._tx.now < payment.expires_at:
+            self._look_at(payment, payment.expires_at + LAST_LOOK)
+        return effect
 
     def _end_open(self, payment: PaymentRow) -> None:
         if payment.state == "OPEN":
             self._end(payment, "CLOSED")
+        elif payment.state == "CLOSED":
+            self._look_at(payment, None)
+
+    def _look_at(self, payment: PaymentRow, at: int | None) -> None:
+        payment.due_at = at
+        self._changed[payment.payment_id] = payment
 
     def _end(self, payment: PaymentRow, state: contracts.PaymentState) -> None:
         payment.state, payment.open_key, payment.due_at = state, None, None
