@@ -17,6 +17,7 @@ from makegood.embedded.shop import EmbeddedShop
 from makegood.shop.audit_types import Checked
 
 PATIENCE = 10.0
+SANDBOX = "sandbox"
 
 
 class Break(NamedTuple):
@@ -41,6 +42,8 @@ BREAKS = (
           "UPDATE orders SET payment_status = 'UNPAID' WHERE user = 'bob'"),
     Break("P5", "orders", "UPDATE orders SET payment_id = payment_id + 1 WHERE user = 'alice'",
           "UPDATE orders SET payment_id = payment_id - 1 WHERE user = 'alice'"),
+    Break("P5", "orders", "UPDATE orders SET payment_status = 'REFUNDING' WHERE user = 'alice'",
+          "UPDATE orders SET payment_status = 'PAID' WHERE user = 'alice'"),
     Break("P6", "stock", "UPDATE reservations SET state = 'RETURNED'",
           "UPDATE reservations SET state = 'TAKEN'"),
     Break("P7", "payments", "UPDATE notifications SET effect = 'repeat'",
@@ -51,8 +54,12 @@ BREAKS = (
           "UPDATE entries SET tag = 'succeeded' WHERE tag = 'refunded'"),
     Break("P10", "orders", "UPDATE orders SET status = 'OPEN', deadline = deadline - 3600000 WHERE user = 'bob'",
           "UPDATE orders SET status = 'CONFIRMED', deadline = deadline + 3600000 WHERE user = 'bob'"),
+    Break("P10", "orders", "UPDATE orders SET due_at = NULL WHERE user = 'bob'",
+          "UPDATE orders SET due_at = pay_by WHERE user = 'bob'"),
     Break("P12", "payments", "UPDATE payments SET captured = captured - 1 WHERE state = 'PAID'",
           "UPDATE payments SET captured = captured + 1 WHERE state = 'PAID'"),
+    Break("P12", SANDBOX, "UPDATE trades SET out_trade_no = 'x' || out_trade_no",
+          "UPDATE trades SET out_trade_no = substr(out_trade_no, 2)"),
 )  # fmt: skip
 
 
@@ -97,8 +104,9 @@ async def pay(http: httpx.AsyncClient, order_id: str) -> None:
 
 
 def change(folder: Path, service: str, sql: str) -> None:
-    """Runs SQL on the file of a service, which it must change."""
-    with closing(apsw.Connection(str(folder / f"{service}.db"))) as connection:
+    """Runs SQL on the file of a service, or of the platform, which it must change."""
+    file = folder / ("sandbox/sandbox.sqlite" if service == SANDBOX else f"{service}.db")
+    with closing(apsw.Connection(str(file))) as connection:
         connection.set_busy_timeout(10_000)
         connection.execute(sql)
         assert connection.changes() > 0, sql
@@ -132,3 +140,24 @@ async def test_the_audit_looks_again_at_what_is_only_under_way(tmp_path: Path) -
         change(tmp_path, one.service, one.harm)
         asyncio.get_running_loop().call_later(1.0, change, tmp_path, one.service, one.mend)
         assert broken(await audit(shop.host, sandbox_url, http, patience=PATIENCE)) == {}
+
+
+async def test_a_difference_on_the_list_of_breaks_is_none(tmp_path: Path) -> None:
+    """What the list of breaks tells a person is no broken promise any more."""
+    async with shop_with_orders(tmp_path) as (shop, sandbox_url, http):
+        assert shop.host is not None
+        change(tmp_path, SANDBOX, "UPDATE trades SET refunded = 100")
+        assert set(broken(await audit(shop.host, sandbox_url, http, patience=0.0))) == {"P12"}
+        listed = "SELECT 7, 'k', 'refund_unknown', channel, payment_id, trade_no, 100, 0, '' FROM payments"
+        change(tmp_path, "payments", f"INSERT INTO breaks {listed}")
+        assert broken(await audit(shop.host, sandbox_url, http, patience=0.0)) == {}
+
+
+async def test_a_look_that_takes_longer_than_the_patience_is_not_the_only_one(tmp_path: Path) -> None:
+    """In a large shop a look takes long: what was only under way then is still looked at again."""
+    async with shop_with_orders(tmp_path) as (shop, sandbox_url, http):
+        assert shop.host is not None
+        one = BREAKS[0]
+        change(tmp_path, one.service, one.harm)
+        asyncio.get_running_loop().call_later(0.3, change, tmp_path, one.service, one.mend)
+        assert broken(await audit(shop.host, sandbox_url, http, patience=0.001)) == {}

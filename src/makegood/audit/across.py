@@ -104,9 +104,9 @@ def _check_money(
             continue
         _check_paid(paid, order, kept)
         for payment in kept:
-            pays = order.payment_id == payment.payment_id and order.payment_status in ("PAID", "REFUNDING")
-            if not pays and payment.captured > payment.promised:
-                left = payment.captured - payment.promised
+            pays = order.payment_id == payment.payment_id and order.payment_status == "PAID"
+            left = payment.captured - payment.promised - payment.failed
+            if not pays and left > 0:
                 money.broken(str(payment.payment_id), f"{left} fen captured, the order is {_status(order)}")
 
 

@@ -8,8 +8,8 @@ import msgspec
 from makegood.engine.database.table import Table
 from makegood.engine.database.transaction import Reader
 
-MAX_FINDINGS = 100
-"""Most findings of a promise that are kept; all of them are counted."""
+MAX_FINDINGS = 1_000
+"""Most findings of a promise that are kept, so that two looks can be compared; all of them are counted."""
 PAGE = 1_000
 """Rows in memory at a time."""
 
@@ -26,7 +26,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Checked(msgspec.Struct, frozen=True):
-    """A promise was checked on `examined` rows and found broken `count` times; the first 100 findings."""
+    """A promise was checked on `examined` rows and found broken `count` times; the first 1,000 findings."""
 
     promise: str
     examined: int

@@ -104,6 +104,14 @@ def test_the_audit_finds_what_is_written_twice(desk: Desk) -> None:
     assert "succeeded" in checked.findings[0].detail
 
 
+def test_asking_again_for_a_refund_is_another_event(desk: Desk) -> None:
+    """Orders asks again when it hears of a late payment again; payments refunds once, so nothing is broken."""
+    desk.hear_all()
+    desk.database.write(lambda tx: desk.service.refund_requested(tx, [REFUND_REQUESTED]))
+    [checked] = desk.database.read(audit)
+    assert (checked.examined, checked.count) == (7, 0)
+
+
 def test_what_is_written_about_orders(desk: Desk) -> None:
     """Other audits ask what the journal knows of some orders."""
     desk.hear_all()

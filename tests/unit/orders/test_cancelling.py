@@ -5,9 +5,11 @@ import asyncio
 import pytest
 
 from makegood.engine.deadline import Deadline
-from makegood.shop.orders import contracts
-from makegood.shop.orders.cancelling import PATIENCE, NotClosed
+from makegood.engine.tables import TaskRow
+from makegood.shop.orders import audit, contracts
+from makegood.shop.orders.cancelling import CLOSE_UNPAID, PATIENCE, NotClosed
 from makegood.shop.orders.contracts import CANCELLED, PAID, REFUND_REQUESTED, Cancelled, Changed, ChangeOrder
+from makegood.shop.orders.service import Orders
 from makegood.shop.payments.contracts import CLOSE
 from makegood.shop.types import Line
 from tests.unit.orders.shop import BALANCE, Shop, wanted, whys
@@ -189,3 +191,25 @@ async def test_a_paid_order_does_not_expire(shop: Shop) -> None:
     shop.world.advance(10_000_000)
     assert shop.sweep("orders") == 0
     assert not shop.tasks
+
+
+async def test_the_audit_finds_an_order_that_nothing_will_end(shop: Shop) -> None:
+    """An unpaid order is closed by a sweep or a task; having lost both it would wait for ever."""
+    order = await shop.confirmed()
+    key = (CLOSE_UNPAID.name, str(order.order_id))
+    tasks = Orders.tables.tasks
+
+    def unattended() -> list[str]:
+        checked = shop.rooms["orders"].database.read(lambda reader: audit.unattended(Orders.tables, reader))
+        return [finding.subject for finding in checked.findings]
+
+    assert unattended() == []
+    shop.world.advance(900_000)
+    shop.sweep("orders")  # this house keeps its tasks elsewhere
+    assert unattended() == [str(order.order_id)]
+    task = TaskRow(*key, "GIVEN_UP", b"{}", 16, 0, None, None, "a person sees to it")
+    shop.rooms["orders"].transact(lambda tx: tx.insert(tasks, [task]))
+    assert unattended() == []
+    await shop.work()
+    shop.rooms["orders"].transact(lambda tx: tx.delete(tasks, tx.lock(tasks, [key])))
+    assert unattended() == []

@@ -1,8 +1,11 @@
 """Settings that cannot work are refused."""
 
+import math
+
 import pytest
 
 from makegood.shop.orders.settings import OrdersSettings
+from makegood.shop.types import MAX_FEN
 
 
 @pytest.mark.parametrize(
@@ -14,7 +17,14 @@ from makegood.shop.orders.settings import OrdersSettings
         {"attempt_timeout": 0.0},
         {"decide_within": 1.0},
         {"pay_within": 0.0},
+        {"pay_within": 4.0},
+        {"pay_within": 16 * 86_400.0},
+        {"pay_within": math.nan},
+        {"decide_within": math.inf},
         {"cancel_wait": 0.0},
+        {"cancel_wait": math.nan},
+        {"cancel_wait": math.inf},
+        {"shipping_fee": MAX_FEN + 1},
     ],
 )
 def test_what_cannot_work_is_refused(wrong: dict[str, float]) -> None:

@@ -6,8 +6,10 @@ import msgspec
 import pytest
 
 from makegood.engine.database.transaction import Transaction
+from makegood.engine.tables import TaskRow
 from makegood.shop.audit_types import Checked
 from makegood.shop.payments import audit
+from makegood.shop.payments.service import Payments
 from makegood.shop.payments.tables import BILLS, NOTIFICATIONS, PAYMENTS, REFUNDS, PaymentRow, RefundRow
 from tests.unit.payments.desk import Desk
 
@@ -126,3 +128,45 @@ async def test_finds_what_is_broken(desk: Desk, harm: Harm, promise: str) -> Non
 
     desk.commit(damage)
     assert promise in [checked.promise for checked in _audit(desk) if checked.count]
+
+
+def _unattended(desk: Desk) -> int:
+    return desk.database.read(lambda reader: audit.unattended(Payments.tables, reader)).count
+
+
+async def test_somebody_sees_to_everything_that_is_not_ended(desk: Desk) -> None:
+    """Open payments are asked about, and refunds that did not succeed are made or listed."""
+    paid = await _busy(desk)
+    assert _unattended(desk) == 0
+    desk.platform.refund_status = "failed"
+    desk.refund_part(paid, 700, "fails")
+    await desk.work()
+    assert _unattended(desk) == 0
+    desk.platform.refund_status = "processing"
+    refund = desk.refund_part(paid, 700, "stuck").refund
+    assert refund is not None
+    assert _unattended(desk) == 1  # the desk keeps its tasks elsewhere
+    key = ("refund", str(refund.refund_id))
+    task = TaskRow(*key, "WAITING", b"{}", 0, 0, 0, None, "")
+    desk.commit(lambda tx: tx.insert(Payments.tables.tasks, [task]))
+    assert _unattended(desk) == 0
+    desk.commit(lambda tx: tx.delete(Payments.tables.tasks, tx.lock(Payments.tables.tasks, [key])))
+    desk.world.advance(8 * 86_400_000)
+    await desk.work()
+    desk.sweep()
+    assert _unattended(desk) == 0
+    assert set(desk.breaks()) == {"refund_failed", "refund_stuck", "unresolved"}
+
+
+@pytest.mark.parametrize("kind", ["refund_failed", "unresolved"])
+async def test_what_nobody_sees_to_is_found(desk: Desk, kind: str) -> None:
+    """A payment nobody asks about, and a failed refund, that are missing on the list of breaks."""
+    paid = await _busy(desk)
+    desk.platform.refund_status = "failed"
+    desk.refund_part(paid, 700, "fails")
+    await desk.work()
+    desk.world.advance(8 * 86_400_000)
+    desk.sweep()
+    assert _unattended(desk) == 0
+    desk.database.connection.execute("DELETE FROM breaks WHERE kind = ?", (kind,))
+    assert _unattended(desk) == 1

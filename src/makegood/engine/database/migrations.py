@@ -28,6 +28,10 @@ def migrate(url: str, schema: Schema, scripts: Path) -> bool:
         with engine.connect() as connection:
             if set(_current(connection)) == set(ScriptDirectory.from_config(config).get_heads()):
                 return False
+            if connection.dialect.name == "sqlite":
+                # Its driver begins no transaction before CREATE TABLE: killed half way, the file would be neither
+                # the old revision nor the new one, and no migration would ever fit it again.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
             config.attributes["connection"] = connection
             command.upgrade(config, "heads")
             connection.commit()

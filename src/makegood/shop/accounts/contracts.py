@@ -48,6 +48,10 @@ class SignIn(msgspec.Struct, frozen=True):
     user: str
     password: str
 
+    def __repr__(self) -> str:
+        """Without the password: what fails is logged."""
+        return f"SignIn(user={self.user!r})"
+
 
 class SignedIn(msgspec.Struct, frozen=True):
     """Whether it is; False for a user nobody loaded, or one without a password."""
@@ -64,6 +68,10 @@ class LoadUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     user: User
     balance: Fen
     password: Password | None = None
+
+    def __repr__(self) -> str:
+        """Without the password: what fails is logged."""
+        return f"LoadUser(user={self.user!r}, balance={self.balance})"
 
 
 class LoadUsers(msgspec.Struct, frozen=True):

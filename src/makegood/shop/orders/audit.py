@@ -5,10 +5,12 @@ from collections.abc import Iterator
 import msgspec
 
 from makegood.engine.database.transaction import Reader
+from makegood.engine.tables import EngineTables
 from makegood.shop.audit_types import Check, Checked, pages
+from makegood.shop.orders.cancelling import CLOSE_UNPAID
 from makegood.shop.orders.contracts import PaymentStatus, Status
 from makegood.shop.orders.tables import ORDERS, OrderRow, lines_of
-from makegood.shop.orders.view import asked, refunding
+from makegood.shop.orders.view import asked, refunding, unpaid
 from makegood.shop.types import Participant
 
 GRACE = 5_000
@@ -41,6 +43,19 @@ def audit(reader: Reader) -> list[Checked]:
             goods = sum(line.quantity * line.unit_price for line in lines[row.order_id])
             _check_sums(sums, row, goods)
     return [decided.checked(), sums.checked()]
+
+
+def unattended(tables: EngineTables, reader: Reader) -> Checked:
+    """P10: whatever is not decided or not paid has a sweep that will look, or a task; `tables` are the service's."""
+    check = Check("P10")
+    for rows in pages(reader, ORDERS):
+        lost = [row for row in rows if row.due_at is None and (row.status == "OPEN" or unpaid(row))]
+        closing = reader.select(tables.tasks, [(CLOSE_UNPAID.name, str(row.order_id)) for row in lost])
+        check.examined += len(rows)
+        for row in lost:
+            if (CLOSE_UNPAID.name, str(row.order_id)) not in closing:
+                check.broken(str(row.order_id), f"{row.status} and {row.payment_status}, and nothing will end it")
+    return check.checked()
 
 
 def by_order(reader: Reader, after: int | None = None) -> Iterator[AuditedOrder]:

@@ -2,6 +2,11 @@
 
 from dataclasses import dataclass
 
+from makegood.shop.types import MAX_FEN
+
+LONGEST = 15 * 86_400.0
+"""Seconds for which payment platforms keep a payment open at most."""
+
 
 @dataclass(frozen=True)
 class OrdersSettings:
@@ -22,14 +27,16 @@ class OrdersSettings:
 
     def __post_init__(self) -> None:
         """Refuses what cannot work; raises ValueError."""
-        if self.shipping_fee < 0 or self.free_from < 0:
-            raise ValueError("shipping_fee and free_from are amounts in fen: make them 0 or more")
+        if not 0 <= self.shipping_fee <= MAX_FEN or self.free_from < 0:
+            raise ValueError(f"shipping_fee and free_from are amounts in fen: make them 0 or more, at most {MAX_FEN}")
         if not 0 < self.attempt_timeout < self.decide_within:
             raise ValueError(
                 "attempt_timeout must be more than 0 and less than decide_within: a lost reply is asked again"
             )
-        if self.pay_within <= 0 or self.cancel_wait <= 0:
+        if not (self.pay_within > 0 and 0 < self.cancel_wait <= LONGEST):
             raise ValueError("pay_within and cancel_wait are seconds: make them more than 0")
+        if not self.decide_within < self.pay_within <= LONGEST:
+            raise ValueError(f"pay_within must be more than decide_within and at most {LONGEST:.0f} s, 15 days")
 
     def fee_for(self, goods_amount: int) -> int:
         """What shipping goods of this amount costs, in fen."""

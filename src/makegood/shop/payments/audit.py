@@ -4,12 +4,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from makegood.engine.database.transaction import Reader
-from makegood.shop.audit_types import Check, Checked, pages
+from makegood.engine.tables import EngineTables
+from makegood.shop.audit_types import Check, Checked, pages, stream
+from makegood.shop.payments.breaks import break_key, listed
 from makegood.shop.payments.opening import payments_of
-from makegood.shop.payments.recording import payment_id, promised, refunded, refunds_of
+from makegood.shop.payments.recording import REFUND_TASK, payment_id, promised, refunded, refunds_of
 from makegood.shop.payments.settings import PaymentsSettings
 from makegood.shop.payments.tables import (
     BILLS,
+    BREAKS,
     NOTIFICATIONS,
     PAYMENTS,
     REFUNDS,
@@ -22,7 +25,8 @@ from makegood.shop.payments.tables import (
 class AuditedPayment(NamedTuple):
     """A payment as the cross-checks with other services need it: amounts in fen, the refunds that succeeded.
 
-    `promised` is the sum of its refunds that did not fail, those under way included.
+    `promised` is the sum of its refunds that did not fail, those under way included; `failed` that of the others,
+    which are on the list of breaks.
     """
 
     order_id: int
@@ -32,6 +36,7 @@ class AuditedPayment(NamedTuple):
     captured: int
     refunded: int
     promised: int
+    failed: int
     refund_ids: tuple[int, ...]
 
 
@@ -59,13 +64,66 @@ def by_ids(reader: Reader, payment_ids: Iterable[int]) -> dict[int, AuditedPayme
     return {payment.payment_id: payment for payment in _audited(reader, rows)}
 
 
+def unattended(tables: EngineTables, reader: Reader) -> Checked:
+    """P10: what is not ended has a sweep, a task, or a line on the list of breaks; `tables` are the service's."""
+    check = Check("P10")
+    for rows in pages(reader, PAYMENTS):
+        check.examined += len(rows)
+        forgotten = {_unresolved(row): row for row in rows if row.state == "OPEN" and row.due_at is None}
+        known = listed(reader, forgotten)
+        for key, row in forgotten.items():
+            if key not in known:
+                check.broken(str(row.payment_id), "OPEN, and nobody will ask the platform about it")
+    for rows in pages(reader, REFUNDS):
+        _check_refunds_go_on(check, tables, reader, [row for row in rows if row.state != "SUCCEEDED"])
+    return check.checked()
+
+
+def listed_numbers(reader: Reader) -> frozenset[str]:
+    """The merchant's trade numbers that are on the list of breaks."""
+    return frozenset(row.number for row in stream(reader, BREAKS))
+
+
+def _check_refunds_go_on(check: Check, tables: EngineTables, reader: Reader, refunds: Sequence[RefundRow]) -> None:
+    check.examined += len(refunds)
+    channels = reader.select(PAYMENTS, [refund.payment_id for refund in refunds])
+    made = reader.select(tables.tasks, [(REFUND_TASK.name, str(refund.refund_id)) for refund in refunds])
+    ends = {
+        refund.refund_id: _end_of(refund, channels[refund.payment_id].channel)
+        for refund in refunds
+        if refund.payment_id in channels
+        and (refund.state == "FAILED" or (REFUND_TASK.name, str(refund.refund_id)) not in made)
+    }
+    known = listed(reader, ends.values())
+    for refund_id, key in ends.items():
+        if key not in known:
+            check.broken(str(refund_id), "a refund that nobody makes, and it is not on the list of breaks")
+
+
+def _end_of(refund: RefundRow, channel: str) -> str:
+    kind = "refund_failed" if refund.state == "FAILED" else "refund_stuck"
+    return break_key(kind, channel, str(refund.refund_id), refund.amount)
+
+
+def _unresolved(row: PaymentRow) -> str:
+    return break_key("unresolved", row.channel, str(row.payment_id), row.amount)
+
+
 def _audited(reader: Reader, rows: Sequence[PaymentRow]) -> Iterator[AuditedPayment]:
     refunds = refunds_of(reader, [row.payment_id for row in rows])
     for row in rows:
         given = refunds.get(row.payment_id, [])
         ids = tuple(refund.refund_id for refund in given if refund.state == "SUCCEEDED")
         yield AuditedPayment(
-            row.order_id, row.payment_id, row.user, row.state, row.captured, refunded(given), promised(given), ids
+            order_id=row.order_id,
+            payment_id=row.payment_id,
+            user=row.user,
+            state=row.state,
+            captured=row.captured,
+            refunded=refunded(given),
+            promised=promised(given),
+            failed=sum(refund.amount for refund in given if refund.state == "FAILED"),
+            refund_ids=ids,
         )
 
 

@@ -1,6 +1,8 @@
 """The list of breaks: what a platform and we hold differently, each listed once, for a person to settle."""
 
-from makegood.engine.database.transaction import Transaction
+from collections.abc import Iterable
+
+from makegood.engine.database.transaction import Reader, Transaction
 from makegood.shop.payments.contracts import BreakKind
 from makegood.shop.payments.tables import BREAKS, BreakRow
 
@@ -24,7 +26,7 @@ class Breaks:
         subject: str = "",
     ) -> None:
         """Lists a break; the same kind, channel, amount (fen) and `subject` (the trade if not given) is the same."""
-        key = f"{kind}:{channel}:{subject or trade_no or number}:{amount}"
+        key = break_key(kind, channel, subject or trade_no or number, amount)
         self._found.setdefault(
             key, BreakRow(self._tx.new_id(), key, kind, channel, number, trade_no, amount, self._tx.now, detail)
         )
@@ -32,5 +34,15 @@ class Breaks:
     def store(self) -> None:
         """Writes those that are not listed yet."""
         if self._found:
-            listed = {row.break_key for row in self._tx.select_by(BREAKS, "break_key", self._found)}
-            self._tx.insert(BREAKS, [row for key, row in self._found.items() if key not in listed])
+            known = listed(self._tx, self._found)
+            self._tx.insert(BREAKS, [row for key, row in self._found.items() if key not in known])
+
+
+def break_key(kind: BreakKind, channel: str, subject: str, amount: int) -> str:
+    """What makes a break the same: `subject` is the refund or the trade it is about, `amount` in fen."""
+    return f"{kind}:{channel}:{subject}:{amount}"
+
+
+def listed(reader: Reader, keys: Iterable[str]) -> frozenset[str]:
+    """Which of these breaks are on the list."""
+    return frozenset(row.break_key for row in reader.select_by(BREAKS, "break_key", keys))

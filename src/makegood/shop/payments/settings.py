@@ -1,16 +1,27 @@
 """How the payments service behaves; every setting has a default but the address platforms call back."""
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 DAY = 86_400.0
 """Seconds."""
+BOUNDS = {
+    "notify_timeout": (0.1, 4.5),
+    "first_ask": (1.0, DAY),
+    "longest_ask": (1.0, DAY),
+    "give_up_asking": (DAY / 24, 365 * DAY),
+    "give_up_refunding": (DAY / 24, 365 * DAY),
+    "keep_notifications": (2 * DAY, 3650 * DAY),
+    "refusals_per_minute": (0, 60_000),
+}
+"""The least and the most each may be: platforms want an answer within 5 s, and repeat a callback for over a day."""
 
 
 @dataclass(frozen=True)
 class PaymentsSettings:
     """Settings of the payments service; durations in seconds.
 
-    Raises ValueError for an address that no platform could call.
+    Raises ValueError for an address that no platform could call, and for what is not within `BOUNDS`.
     """
 
     notify_base: str
@@ -31,8 +42,12 @@ class PaymentsSettings:
     """Most refused callbacks that one process writes down in a minute; the others are only answered."""
 
     def __post_init__(self) -> None:
-        if not self.notify_base.startswith(("http://", "https://")):
+        address = urlsplit(self.notify_base)
+        if address.scheme not in ("http", "https") or not address.hostname:
             raise ValueError(f"notify_base {self.notify_base!r}: give an address that begins with http:// or https://")
+        for name, (least, most) in BOUNDS.items():
+            if not least <= getattr(self, name) <= most:
+                raise ValueError(f"{name} is {getattr(self, name)}: make it {least:g} to {most:g}")
 
     def notify_url(self, channel: str) -> str:
         """Where the platform of `channel` posts its callbacks."""
