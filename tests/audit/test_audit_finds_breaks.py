@@ -98,8 +98,13 @@ async def pay(http: httpx.AsyncClient, order_id: str) -> None:
     """Pays at the cashier's and waits until the order is paid."""
     opened = await http.post("/api/payments", json={"order_id": order_id, "channel": "alipay"})
     await http.post(opened.json()["pay_url"], data={"action": "pay"})
+    await until(http, order_id, "PAID")
+
+
+async def until(http: httpx.AsyncClient, order_id: str, payment_status: str) -> None:
+    """Waits until the order has this payment status."""
     async with asyncio.timeout(20):
-        while (await http.get(f"/api/orders/{order_id}")).json()["payment_status"] != "PAID":
+        while (await http.get(f"/api/orders/{order_id}")).json()["payment_status"] != payment_status:
             await asyncio.sleep(0.05)
 
 
@@ -161,3 +166,27 @@ async def test_a_look_that_takes_longer_than_the_patience_is_not_the_only_one(tm
         change(tmp_path, one.service, one.harm)
         asyncio.get_running_loop().call_later(0.3, change, tmp_path, one.service, one.mend)
         assert broken(await audit(shop.host, sandbox_url, http, patience=0.001)) == {}
+
+
+async def test_a_platform_that_is_away_hides_no_other_break(tmp_path: Path) -> None:
+    """Without the platform its part cannot be checked, which is said; all the rest is."""
+    async with shop_with_orders(tmp_path) as (shop, _, http):
+        assert shop.host is not None
+        change(tmp_path, "stock", BREAKS[0].harm)
+        found = broken(await audit(shop.host, "http://127.0.0.1:9", http, patience=0.0))
+        assert set(found) == {"P1", "P12"}
+        assert "does not answer" in found["P12"][0]
+
+
+async def test_an_order_that_never_heard_of_its_refund_is_found(tmp_path: Path) -> None:
+    """Refunded at the platform, and still waiting for that: its event is lost, and nobody will send it again."""
+    async with shop_with_orders(tmp_path) as (shop, sandbox_url, http):
+        assert shop.host is not None
+        order_id = await place(http, "carol")
+        await pay(http, order_id)
+        assert (await http.post(f"/api/orders/{order_id}/refund")).status_code == 200
+        await until(http, order_id, "REFUNDED")
+        assert broken(await audit(shop.host, sandbox_url, http, patience=PATIENCE)) == {}
+        waits = f"UPDATE orders SET payment_status = 'REFUNDING', status = 'CONFIRMED' WHERE order_id = {order_id}"
+        change(tmp_path, "orders", waits)
+        assert set(broken(await audit(shop.host, sandbox_url, http, patience=0.0))) == {"P4"}

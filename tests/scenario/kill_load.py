@@ -5,6 +5,7 @@ What the shop must hold in the end is computed from the orders as buyers see the
 """
 
 import asyncio
+import copy
 import random
 from collections import Counter
 
@@ -98,8 +99,8 @@ class Load:
         """Every answer the shop gave and does not keep; asked again while it is away."""
         found: list[str] = []
         for buyer in self.buyers:
-            orders = await _orders(buyer)
-            found += [f"{buyer.user}: {one}" for one in self.answers[buyer.user].broken_by(orders)]
+            said = copy.deepcopy(self.answers[buyer.user])  # the buyer goes on, and hears more than is looked at here
+            found += [f"{buyer.user}: {one}" for one in said.broken_by(await _orders(buyer))]
         return found + self.failed()
 
     @property

@@ -15,6 +15,10 @@ PAUSE = 0.05
 SKU, PRICE, STOCK = "kill-tea", 6_000, 100_000
 BALANCE, USED, VALUE = 10_000, 1_000, 500
 LINE = Line(SKU, 2, PRICE)
+COMMAND = ("-m", "tests.support.crashing_shop")
+"""What runs a shop that dies where it is told."""
+SOON = {"MAKEGOOD_PAYMENTS_FIRST_ASK": "1"}
+"""Settings: a callback that met a dead shop is asked for soon."""
 
 UNKNOWN = (202, 503, 504)
 """Statuses that do not say what became of the request."""

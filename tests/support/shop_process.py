@@ -22,6 +22,9 @@ START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 PORTS = range(20_000, 32_000, 2)
 """Below the ports that the system gives to outgoing connections; a shop's sandbox takes the next one."""
+RUN = ("-m", "makegood", "run")
+ROOT = Path(__file__).parents[2]
+"""Where the tests' own programs are found."""
 BYTECODE = Path(tempfile.gettempdir()) / f"makegood-bytecode-{os.getuid()}"
 """Where the processes keep what they compiled: without it each start would compile every library again."""
 
@@ -40,7 +43,7 @@ class ShopProcess:
         self,
         data: Path,
         environment: Mapping[str, str] | None = None,
-        command: Sequence[str] = ("-m", "makegood", "run"),
+        command: Sequence[str] = RUN,
     ) -> None:
         self.data = data
         self.port = free_pair()
@@ -82,7 +85,7 @@ class ShopProcess:
         (self.data / "run.json").unlink(missing_ok=True)
         command = [sys.executable, *self._command, "--data", str(self.data), "--port", str(self.port)]
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=self._environment)
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=self._environment, cwd=ROOT)
 
     def stop(self) -> int:
         """Asks it to end, and returns its exit status."""
@@ -91,6 +94,13 @@ class ShopProcess:
     def kill9(self) -> None:
         """Ends it without a warning."""
         self._end(signal.SIGKILL)
+
+    def kill9_sandbox(self) -> None:
+        """Ends its payment sandbox without a warning, if it runs; the shop starts it again a little later."""
+        assert self._process is not None
+        for child in _children(self._process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
 
     def await_death(self, seconds: float) -> int | None:
         """The exit status once it has ended by itself; None when it still runs after so many seconds."""
@@ -150,6 +160,12 @@ class ShopProcess:
         return False
 
 
+def _children(pid: int) -> list[int]:
+    """The processes that this one has started."""
+    found = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    return [int(child) for children in found for child in children]
+
+
 def clean_environment() -> dict[str, str]:
     """This process's environment without settings of a shop, and with room for compiled modules."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MAKEGOOD_")}
@@ -168,9 +184,11 @@ def free_pair() -> int:
 
 
 @contextlib.contextmanager
-def running_shop(tmp: Path, environment: Mapping[str, str] | None = None) -> Generator[ShopProcess]:
+def running_shop(
+    tmp: Path, environment: Mapping[str, str] | None = None, command: Sequence[str] = RUN
+) -> Generator[ShopProcess]:
     """A shop that lives in tmp/shop and runs until the block ends."""
-    shop = ShopProcess(tmp / "shop", environment)
+    shop = ShopProcess(tmp / "shop", environment, command)
     shop.start()
     try:
         yield shop

@@ -122,6 +122,8 @@ def _check_paid(check: Check, order: AuditedOrder, kept: list[AuditedPayment]) -
             check.broken(str(order.order_id), "UNPAID, though nothing was due")
     elif order.payment_status == "REFUNDED" and any(one.payment_id == order.payment_id for one in kept):
         check.broken(str(order.order_id), "REFUNDED, though its payment is not refunded in full")
+    elif order.payment_status == "REFUNDING" and all(one.payment_id != order.payment_id for one in kept):
+        check.broken(str(order.order_id), "REFUNDING, though nothing of its payment is left to refund")
 
 
 def _check_points(check: Check, page: list[AuditedPayment], rows: list[EntryRow]) -> None:

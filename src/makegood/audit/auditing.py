@@ -47,7 +47,7 @@ PAUSE = 0.5
 async def audit(host: Host, sandbox_url: str, http: httpx.AsyncClient, *, patience: float = PATIENCE) -> list[Checked]:
     """Every promise, in the order of `TITLES`; `patience` in seconds, with none of it there is only one look.
 
-    Raises DatabaseError, and httpx.HTTPError when the platform does not answer.
+    Raises DatabaseError. A platform that does not answer is a finding.
     """
     checked = await _look(host, sandbox_url, http)
     until = asyncio.get_running_loop().time() + patience

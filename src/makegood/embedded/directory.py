@@ -1,5 +1,6 @@
 """The folder of an embedded shop: who holds it, its secrets, and what others need to reach the shop that runs.
 
+DIR itself        made readable by its owner only: the databases hold users and password hashes
 DIR/lock          held by the process that runs the shop
 DIR/secrets.json  the signing key and the operators' token; readable by its owner only
 DIR/run.json      where the running shop listens; readable by its owner only
@@ -9,6 +10,7 @@ DIR/sandbox/      the payment sandbox's own folder
 
 import fcntl
 import os
+import time
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -17,6 +19,11 @@ import msgspec
 from makegood.engine.world import World
 
 T = TypeVar("T", bound=msgspec.Struct)
+
+TRIES = 20
+"""How often the folder's lock is tried for before another shop is said to run there."""
+PAUSE = 0.02
+"""Seconds between tries."""
 
 
 class DirectoryError(Exception):
@@ -58,15 +65,13 @@ class Directory:
     def hold(self) -> None:
         """Creates the folder and locks it. Raises DirectoryError when another process holds it."""
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
             lock = (self.path / "lock").open("w")
         except OSError as error:
             raise DirectoryError(f"{self.path} cannot be used: {error.strerror}; give another --data") from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        if not _locks(lock):
             lock.close()
-            raise DirectoryError(f"another shop runs in {self.path}: stop it, or give another --data") from error
+            raise DirectoryError(f"another shop runs in {self.path}: stop it, or give another --data")
         self._lock = lock
 
     def release(self) -> None:
@@ -120,13 +125,31 @@ class Directory:
             file.flush()
             os.fsync(file.fileno())
         fresh.rename(self.path / name)
+        # Without this the file may be gone after a power cut, and a shop with orders would look new.
+        folder = os.open(self.path, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _locks(lock: IO[str]) -> bool:
+    """Whether this process got the lock; who only looks whether it is held, holds it for a moment."""
+    for _ in range(TRIES):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(PAUSE)
+        else:
+            return True
+    return False
 
 
 def is_locked(file: Path) -> bool:
     """Whether another process holds this lock file."""
     try:
         with file.open("r") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
     except BlockingIOError:

@@ -17,6 +17,10 @@ T = TypeVar("T")
 
 BODY_TIMEOUT = 10.0
 """Seconds within which a body must have arrived."""
+DISCARD_TIMEOUT = 2.0
+"""Seconds for which a body that is too large is read on."""
+MOST_DISCARDED = 16 * 1024 * 1024
+"""Most bytes that are read of it."""
 
 SECURITY: tuple[Header, ...] = (
     (b"x-content-type-options", b"nosniff"),
@@ -58,16 +62,29 @@ async def read_body(
     receive: Receive, limit: int, announced: bytes | None = None, *, seconds: float = BODY_TIMEOUT
 ) -> bytes:
     """The body, at most `limit` bytes. Raises Problem: body_too_large, incomplete_body, request_timeout."""
-    if announced is not None and announced.isdigit() and (len(announced) > 15 or int(announced) > limit):
-        raise Problem("body_too_large", f"At most {limit} bytes are taken")
+    too_large = Problem("body_too_large", f"At most {limit} bytes are taken")
+    if _announces_more(announced, limit):
+        if not _announces_more(announced, limit + MOST_DISCARDED):
+            await _discard(receive)
+        raise too_large
     try:
         async with asyncio.timeout(seconds):
-            return await _collected(receive, limit)
+            body, more = await _collected(receive, limit)
     except TimeoutError as error:
         raise Problem("request_timeout") from error
+    if body is not None:
+        return body
+    if more:
+        await _discard(receive)
+    raise too_large
 
 
-async def _collected(receive: Receive, limit: int) -> bytes:
+def _announces_more(announced: bytes | None, limit: int) -> bool:
+    return announced is not None and announced.isdigit() and (len(announced) > 15 or int(announced) > limit)
+
+
+async def _collected(receive: Receive, limit: int) -> tuple[bytes | None, bool]:
+    """The body, or None when it is larger than the limit, and whether there is more of it."""
     parts: list[bytes] = []
     size = 0
     while True:
@@ -76,10 +93,24 @@ async def _collected(receive: Receive, limit: int) -> bytes:
             raise Problem("incomplete_body")
         parts.append(message.get("body", b""))
         size += len(parts[-1])
+        more = message.get("more_body", False)
         if size > limit:
-            raise Problem("body_too_large", f"At most {limit} bytes are taken")
-        if not message.get("more_body", False):
-            return parts[0] if len(parts) == 1 else b"".join(parts)
+            return None, more
+        if not more:
+            return (parts[0] if len(parts) == 1 else b"".join(parts)), False
+
+
+async def _discard(receive: Receive) -> None:
+    """Reads on for a little: a client that is answered while it sends sees a broken connection, not the answer."""
+    size, more = 0, True
+    try:
+        async with asyncio.timeout(DISCARD_TIMEOUT):
+            while more and size <= MOST_DISCARDED:
+                message = await receive()
+                size += len(message.get("body", b""))
+                more = message.get("more_body", False)
+    except TimeoutError:
+        return
 
 
 def check_json(content_type: bytes | None) -> None:

@@ -8,7 +8,7 @@ from typing import TypeVar
 import pytest
 
 from makegood.engine.errors import DeadlineExceeded, Overloaded
-from makegood.shop.accounts.contracts import LoadUser
+from makegood.shop.accounts.contracts import LoadUser, LoadUsers, SignIn
 from makegood.shop.accounts.passwords import hash_password, verify_password
 from makegood.shop.accounts.service import MAX_SIGNING_IN
 from tests.unit.accounts.bank import Bank
@@ -77,3 +77,10 @@ async def test_sign_in_does_not_wait_past_its_deadline() -> None:
         for _ in range(MAX_SIGNING_IN + 1):
             with pytest.raises(DeadlineExceeded):
                 await bank.sign_in("zoe", "x", seconds=0.001)
+
+
+def test_no_password_is_ever_logged() -> None:
+    """The engine logs requests that fail: their text names the user, and not the password."""
+    users = LoadUsers((LoadUser("ann", 1, "sesame"),), apply=True)
+    assert "sesame" not in f"{SignIn('ann', 'sesame')!r} {users!r}"
+    assert "ann" in f"{SignIn('ann', 'sesame')!r} {users!r}"

@@ -35,6 +35,28 @@ def test_a_folder_has_one_holder(tmp_path: Path) -> None:
     second.release()
 
 
+def test_who_looks_keeps_nobody_out(tmp_path: Path) -> None:
+    """Commands that look whether a shop runs here do not stop one from starting, nor take each other for one."""
+    (tmp_path / "lock").touch()
+    code = (
+        "import pathlib, sys, time; from makegood.embedded.directory import Directory;"
+        "d = Directory(pathlib.Path(sys.argv[1])); print('looks', flush=True); end = time.time() + 60\n"
+        "while time.time() < end: d.is_held()"
+    )
+    looker = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert looker.stdout is not None
+    assert looker.stdout.readline() == "looks\n"
+    try:
+        for _ in range(4_000):
+            assert not Directory(tmp_path).is_held()
+            directory = Directory(tmp_path)
+            directory.hold()
+            directory.release()
+    finally:
+        looker.kill()
+        looker.communicate()
+
+
 def test_secrets_last_and_are_private(tmp_path: Path) -> None:
     """Secrets are made once, differ between folders, and nobody but their owner may read them."""
     directory = Directory(tmp_path)
@@ -45,6 +67,14 @@ def test_secrets_last_and_are_private(tmp_path: Path) -> None:
     assert directory.secrets(WORLD, demo=False) == secrets
     assert secrets.signing_key != secrets.operators_token
     assert (tmp_path / "secrets.json").stat().st_mode & 0o077 == 0
+    directory.release()
+
+
+def test_a_new_folder_is_private(tmp_path: Path) -> None:
+    """The databases in it hold users and the hashes of their passwords."""
+    directory = Directory(tmp_path / "new")
+    directory.hold()
+    assert directory.path.stat().st_mode & 0o077 == 0
     directory.release()
 
 

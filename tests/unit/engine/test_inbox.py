@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import logging
 from collections.abc import Sequence
 
 import msgspec
@@ -191,7 +192,11 @@ async def test_error_that_no_database_takes(world: VirtualWorld) -> None:
     spec = ListenerSpec("till", "took", Taken, None, fail, idempotent=False, batched=True)
     listening = inbox.Listening(shop.books, "books", spec, Books.tables)
     failing = inbox.InboxOfGroup("books", [listening], Books.tables, execution, world)
-    await failing.take([took(1)])
+    logging.disable()  # half a pair in what is logged would end a parallel test run, whose reports cannot carry it
+    try:
+        await failing.take([took(1)])
+    finally:
+        logging.disable(logging.NOTSET)
     [letter] = await letters(shop)
     assert len(letter.error) <= 2_000
     await shop.host.stop()

@@ -26,8 +26,9 @@ from makegood.shop.payments.settings import PaymentsSettings
 )
 def test_what_cannot_work_is_refused(wrong: dict[str, Any]) -> None:
     """Each says which setting, and what to make it."""
+    settings: dict[str, Any] = {"notify_base": "https://shop.example", **wrong}
     with pytest.raises(ValueError, match=rf"{next(iter(wrong))}.*(make it|give an address)"):
-        PaymentsSettings(**{"notify_base": "https://shop.example", **wrong})
+        PaymentsSettings(**settings)
 
 
 def test_the_address_of_a_channel() -> None:

@@ -1,0 +1,80 @@
+"""`kill -9` at every kind of moment: what the shop has answered stays true, and nothing happens twice.
+
+`python -m tests.scenario.hundred_kills` does more of it.
+"""
+
+import random
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.scenario.kill_at_random import kill_at_random
+from tests.scenario.kill_points import COMMAND, EVERY_POINT, SOON, Life, die_at
+from tests.support.crashing_shop import Point
+from tests.support.shop_client import ShopClient, good, shop_client
+from tests.support.shop_process import ShopProcess, running_shop
+
+SEED = 20_261_122
+KILLS = 8
+SAMPLE = 10
+"""Of all named points; `hundred_kills` meets every one."""
+FIRST_STARTS = 4
+DEMO_GOODS = 12
+
+
+@pytest.fixture(scope="module")
+def crashing_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ShopProcess]:
+    """A shop that dies where it is told."""
+    with running_shop(tmp_path_factory.mktemp("crashing"), SOON, COMMAND) as process:
+        yield process
+
+
+@pytest.fixture
+async def shop(crashing_shop: ShopProcess) -> AsyncIterator[ShopClient]:
+    """A client of that shop."""
+    async with shop_client(crashing_shop) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("life", "point"), random.Random(SEED).sample(EVERY_POINT, SAMPLE), ids=lambda one: str(one).replace(" ", "-")
+)
+async def test_killed_at_a_point(shop: ShopClient, name: str, life: Life, point: Point) -> None:
+    """Killed just before or after a commit, or beside the broker, the order goes on to its right end."""
+    await die_at(shop, life, point, f"{name}-user")
+
+
+async def test_killed_at_random(tmp_path: Path) -> None:
+    """Killed again and again under load, the shop keeps every answer it gave, and every promise."""
+    with running_shop(tmp_path, SOON) as process:
+        async with shop_client(process) as client:
+            lives = await kill_at_random(client, SEED, KILLS, "load", lambda _: None)
+    assert lives[-1].confirmed > 50, "there was hardly any load"
+
+
+@pytest.mark.parametrize("seed", range(FIRST_STARTS))
+async def test_killed_at_its_first_start(tmp_path: Path, seed: int) -> None:
+    """A shop killed while it makes its folder starts all the same, with all demo goods."""
+    process = ShopProcess(tmp_path / "shop")
+    chance = random.Random(seed)
+    process.launch()
+    _await_file(process.data / chance.choice(("orders.db", "coupons.db", "payments.db", "journal.db")))
+    time.sleep(chance.uniform(0.0, 0.05))
+    process.kill9()
+    try:
+        process.start()
+        async with shop_client(process) as client:
+            goods = good(await client.ops("GET", "/api/goods"))["goods"]
+            assert len(goods) == DEMO_GOODS
+            assert await client.broken_promises() == []
+    finally:
+        process.kill9()
+
+
+def _await_file(file: Path) -> None:
+    until = time.monotonic() + 60
+    while not file.exists():
+        assert time.monotonic() < until, f"{file} never came"
+        time.sleep(0.001)
