@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
@@ -24,7 +24,16 @@ UNKNOWN = (202, 503, 504)
 """Statuses that do not say what became of the request."""
 
 Send = Callable[[], Awaitable[httpx.Response]]
-Life = Callable[[ShopClient, Buyer], Coroutine[None, None, None]]
+
+
+class Life(Protocol):
+    """What happens to one order, from its beginning to its end."""
+
+    __name__: str
+
+    def __call__(self, shop: ShopClient, buyer: Buyer) -> Coroutine[None, None, None]:
+        """Lives it, however often the shop dies meanwhile."""
+        ...
 
 
 async def insist(send: Send, unknown: Sequence[int] = UNKNOWN) -> httpx.Response:

@@ -3,6 +3,7 @@
 `python -m tests.scenario.hundred_kills` does more of it.
 """
 
+import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -39,7 +40,11 @@ async def shop(crashing_shop: ShopProcess) -> AsyncIterator[ShopClient]:
 
 
 @pytest.mark.parametrize(
-    ("life", "point"), random.Random(SEED).sample(EVERY_POINT, SAMPLE), ids=lambda one: str(one).replace(" ", "-")
+    ("life", "point"),
+    [
+        pytest.param(life, point, id=f"{life.__name__}-{point}".replace(" ", "-"))
+        for life, point in random.Random(SEED).sample(EVERY_POINT, SAMPLE)
+    ],
 )
 async def test_killed_at_a_point(shop: ShopClient, name: str, life: Life, point: Point) -> None:
     """Killed just before or after a commit, or beside the broker, the order goes on to its right end."""
@@ -61,7 +66,7 @@ async def test_killed_at_its_first_start(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     process.launch()
     _await_file(process.data / chance.choice(("orders.db", "coupons.db", "payments.db", "journal.db")))
-    time.sleep(chance.uniform(0.0, 0.05))
+    await asyncio.sleep(chance.uniform(0.0, 0.05))
     process.kill9()
     try:
         process.start()

@@ -1,6 +1,6 @@
 """What an operator can set about the HTTP API."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 MINIMUM_KEY = 32
@@ -15,9 +15,9 @@ class InvalidWebSettings(ValueError):
 class WebSettings:
     """Settings of the HTTP API; raises InvalidWebSettings when the secrets are too short to be secret."""
 
-    signing_key: bytes
+    signing_key: bytes = field(repr=False)
     """Signs session tokens (HMAC-SHA256); at least 32 random bytes, the same for every process of a shop."""
-    operators_token: str
+    operators_token: str = field(repr=False)
     """The operators' bearer token; at least 16 printable ASCII characters without spaces."""
     session_seconds: int = 12 * 3600
     """For how long a session token is valid."""
