@@ -1,8 +1,8 @@
-"""Kills a shop with -9 so many times, and prints what became of it: a table, and exit status 1 on any break.
+"""Kills a shop under load with -9 so many times, and prints what became of it: a table; exit status 1 on any break.
 
-    python -m tests.scenario.hundred_kills [NUMBER] [--seed SEED]
+    python -m tests.scenario.hundred_kills [NUMBER] [--seed SEED] [--points]
 
-It is killed at every named point first, then under load at random moments until the number is reached.
+With `--points` it is first killed at every named point as well.
 """
 
 import argparse
@@ -58,26 +58,27 @@ class Report:
         return table
 
 
-async def main(number: int, seed: int) -> int:
+async def main(number: int, seed: int, *, points: bool) -> int:
     """Does it all; returns the exit status."""
     report = Report()
     began = time.monotonic()
     console = Console(stderr=True)
     with Progress(console=console) as progress, tempfile.TemporaryDirectory(prefix="kills-") as folder:
-        task = progress.add_task("kill -9", total=number)
-        await _named(Path(folder) / "named", min(number, len(EVERY_POINT)), report, progress, task)
-        await _random(Path(folder) / "random", number - report.points, seed, report, progress, task)
+        task = progress.add_task("kill -9", total=number + (len(EVERY_POINT) if points else 0))
+        if points:
+            await _named(Path(folder) / "named", report, progress, task)
+        await _random(Path(folder) / "random", number, seed, report, progress, task)
     Console().print(report.table(time.monotonic() - began))
     for broken in report.broken:
         console.print(f"broken: {broken}", style="red", markup=False)
     return 1 if report.broken or any(one["broken"] for one in report.audits) else 0
 
 
-async def _named(folder: Path, count: int, report: Report, progress: Progress, task: TaskID) -> None:
+async def _named(folder: Path, report: Report, progress: Progress, task: TaskID) -> None:
     folder.mkdir()
     with running_shop(folder, SOON, COMMAND) as process:
         async with shop_client(process) as shop:
-            for number, (life, point) in enumerate(EVERY_POINT[:count]):
+            for number, (life, point) in enumerate(EVERY_POINT):
                 try:
                     await die_at(shop, life, point, f"user-{number}")
                 except Exception as error:
@@ -117,8 +118,9 @@ def _up_again(process: ShopProcess) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Kills a shop with -9 so many times.")
+    parser = argparse.ArgumentParser(description="Kills a shop under load with -9 so many times.")
     parser.add_argument("number", type=int, nargs="?", default=100)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--points", action="store_true", help="kill it at every named point first")
     arguments = parser.parse_args()
-    sys.exit(asyncio.run(main(arguments.number, arguments.seed)))
+    sys.exit(asyncio.run(main(arguments.number, arguments.seed, points=arguments.points)))

@@ -10,7 +10,7 @@ import msgspec
 from tests.scenario.kill_load import Load
 from tests.support.shop_client import SETTLE, ShopClient
 
-LONGEST_LIFE = 2.5
+LONGEST_LIFE = 1.6
 """Seconds from ready to kill, at most."""
 EARLY = 0.2
 """How often the shop is killed while it is still starting."""

@@ -4,7 +4,9 @@
 """
 
 import asyncio
+import os
 import random
+import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -14,14 +16,14 @@ import pytest
 from tests.scenario.kill_at_random import kill_at_random
 from tests.scenario.kill_points import COMMAND, EVERY_POINT, SOON, Life, die_at
 from tests.support.crashing_shop import Point
-from tests.support.shop_client import ShopClient, good, shop_client
+from tests.support.shop_client import Line, ShopClient, good, product, shop_client
 from tests.support.shop_process import ShopProcess, running_shop
 
 SEED = 20_261_122
 KILLS = 8
-SAMPLE = 10
+SAMPLE = 8
 """Of all named points; `hundred_kills` meets every one."""
-FIRST_STARTS = 4
+FIRST_STARTS = 3
 DEMO_GOODS = 12
 
 
@@ -76,6 +78,26 @@ async def test_killed_at_its_first_start(tmp_path: Path, seed: int) -> None:
             assert await client.broken_promises() == []
     finally:
         process.kill9()
+
+
+async def test_its_sandbox_outlives_it(tmp_path: Path) -> None:
+    """A shop that is started again while the sandbox of its last life still ends waits for it, and keeps its address:
+    whoever was about to pay still can."""
+    with running_shop(tmp_path, SOON) as process:
+        async with shop_client(process) as client:
+            await client.load(goods=[product("tea")])
+            buyer = await client.new_buyer("buyer")
+            order = await buyer.placed(Line("tea", 1, 1_000))
+            payment = good(await buyer.open_payment(order["order_id"]))
+            [sandbox] = process.children()
+            os.kill(sandbox, signal.SIGSTOP)
+            process.kill9()
+            starting = asyncio.create_task(asyncio.to_thread(process.start))
+            await asyncio.sleep(3)
+            os.kill(sandbox, signal.SIGCONT)
+            await starting
+            assert (await client.at_cashier(payment["pay_url"])).status_code == 200
+            await buyer.until(order["order_id"], payment_status="PAID")
 
 
 def _await_file(file: Path) -> None:

@@ -116,17 +116,24 @@ class FaultyDatabase:
 
 
 class FaultyBroker:
-    """Implements `Broker` over another one; `refuses` says which messages it never takes."""
+    """Implements `Broker` over another one; `refuses` says which messages it never takes, `closed` lets none join.
+
+    `delay` is how long publishing takes, in seconds.
+    """
 
     def __init__(self, inner: Broker, world: World) -> None:
         self.inner = inner
         self.faults = Faults(world, [Fault.REFUSED, Fault.UNANSWERED])
         self.published: list[Message] = []
+        self.delivered = 0
+        self.delay = 0.0
+        self.closed = False
         self.refuses: Callable[[Message], bool] = lambda _: False
 
     async def publish(self, messages: Sequence[Message]) -> None:
         """As the inner broker, unless there is a fault; `published` has what was stored."""
         fault = self.faults.next()
+        await asyncio.sleep(self.delay)
         if fault is Fault.REFUSED:
             raise BrokerUnavailable("on command, before anything was stored")
         if any(self.refuses(message) for message in messages):
@@ -138,9 +145,9 @@ class FaultyBroker:
 
     async def subscribe(self, group: str, topics: Mapping[str, frozenset[str]]) -> Subscription:
         """As the inner broker, unless it is away."""
-        if self.faults.away:
+        if self.faults.away or self.closed:
             raise BrokerUnavailable("on command")
-        return FaultySubscription(await self.inner.subscribe(group, topics), self.faults)
+        return FaultySubscription(await self.inner.subscribe(group, topics), self)
 
     async def close(self) -> None:
         """Closes the inner broker."""
@@ -150,20 +157,21 @@ class FaultyBroker:
 class FaultySubscription:
     """Implements `Subscription` over another one."""
 
-    def __init__(self, inner: Subscription, faults: Faults) -> None:
+    def __init__(self, inner: Subscription, broker: FaultyBroker) -> None:
         self._inner = inner
-        self._faults = faults
+        self._broker = broker
 
     async def receive(self, limit: int, wait: float) -> list[Delivery]:
         """As the inner one, unless the broker is away."""
         deliveries = await self._inner.receive(limit, wait)
-        if self._faults.away:
+        if self._broker.faults.away:
             raise BrokerUnavailable("on command")
+        self._broker.delivered += len(deliveries)
         return deliveries
 
     async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """As the inner one, unless there is a fault."""
-        fault = self._faults.next()
+        fault = self._broker.faults.next()
         if fault is Fault.REFUSED:
             raise BrokerUnavailable("on command, before the acknowledgement")
         await self._inner.acknowledge(deliveries)

@@ -97,10 +97,15 @@ class ShopProcess:
 
     def kill9_sandbox(self) -> None:
         """Ends its payment sandbox without a warning, if it runs; the shop starts it again a little later."""
-        assert self._process is not None
-        for child in _children(self._process.pid):
+        for child in self.children():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
+
+    def children(self) -> list[int]:
+        """The ids of the processes it has started."""
+        assert self._process is not None
+        found = [path.read_text().split() for path in Path(f"/proc/{self._process.pid}/task").glob("*/children")]
+        return [int(child) for children in found for child in children]
 
     def await_death(self, seconds: float) -> int | None:
         """The exit status once it has ended by itself; None when it still runs after so many seconds."""
@@ -158,12 +163,6 @@ class ShopProcess:
         with contextlib.suppress(httpx.HTTPError):
             return httpx.get(f"{self.url}/readyz", timeout=5.0, trust_env=False).status_code == 200
         return False
-
-
-def _children(pid: int) -> list[int]:
-    """The processes that this one has started."""
-    found = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")]
-    return [int(child) for children in found for child in children]
 
 
 def clean_environment() -> dict[str, str]:

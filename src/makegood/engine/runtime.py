@@ -48,6 +48,8 @@ TAKE_OVER_EVERY = 1.0
 """Seconds between looks for outbox rows of dead processes."""
 TAKE_OVER = 256
 PRUNE_EVERY = 60.0
+PRUNE_AFTER = 2 * 3_600_000
+"""Milliseconds after opening before the inbox forgets: messages that waited out a long stop come again first."""
 MAX_OWN = 100
 """Most functions that a service runs by `write` and `read`."""
 OWN_DEADLINE = 30.0
@@ -95,6 +97,7 @@ class ServiceRuntime:
         source = await Execution(self.database, self._world, []).run_one(self._lease.acquire, None)
         self.database.ids = source
         self._life = source.first
+        self._opened_at = self._world.now()
         specs = cast("list[TaskSpec[Any, Any, Any]]", self.service.specs(TaskSpec))
         self.tasks = TaskRunner(self.service, specs, self.service.tables, self._world, source.first)
         self.execution = Execution(self.database, self._world, [self.outbox, self.tasks])
@@ -265,6 +268,8 @@ class ServiceRuntime:
             await self.execution.run_one(_nothing, None)
 
     def _prune(self, tx: Any, limit: int) -> int:
+        if tx.now < self._opened_at + PRUNE_AFTER:
+            return 0
         return inbox.prune(self.service.tables, tx, limit)
 
     async def _sweep(self, function: Callable[[Any, int], int], limit: int) -> None:

@@ -5,11 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import apsw
 import pytest
 
 from makegood.engine.deadline import Deadline
 from makegood.engine.embedded import open_host
-from makegood.engine.errors import BrokerUnavailable
+from makegood.engine.errors import BrokerUnavailable, OperationFailed
 from tests.unit.engine.tills import COUNT, TAKE, Books, Take, Till
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "hello" / "hello.py"
@@ -45,6 +46,18 @@ async def test_folder_in_use(tmp_path: Path) -> None:
             async with open_host([Till()], tmp_path):
                 pass
         assert (await host.call(TAKE, Take(1), Deadline.after(10))).number == 1
+
+
+async def test_failed_start_lets_go(tmp_path: Path) -> None:
+    """A host that cannot start, because a file has other tables, lets go of the folder."""
+    other = apsw.Connection(str(tmp_path / "till.db"))
+    other.execute("CREATE TABLE others (x)")
+    other.close()
+    with pytest.raises(OperationFailed, match="no such table"):
+        async with open_host([Till()], tmp_path):
+            pass
+    (tmp_path / "till.db").unlink()
+    assert await take(Books(), tmp_path, 1) == 1
 
 
 def test_hello() -> None:

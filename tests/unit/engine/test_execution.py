@@ -9,7 +9,7 @@ from typing import Any
 import apsw
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makegood.engine.database.creation import create_tables
@@ -90,6 +90,7 @@ class Bench:
         return [row[0] for row in self.connection.execute("SELECT number FROM numbers ORDER BY number")]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=30), st.frozensets(st.integers(0, 30)))
 def test_bisection(numbers: list[int], poison: frozenset[int]) -> None:
     """However many requests of a batch meet a bug, only they fail; the others take effect and are answered in order."""

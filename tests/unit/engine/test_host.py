@@ -59,6 +59,19 @@ async def test_clean_stop_leaves_nothing(world: VirtualWorld) -> None:
 
 
 @virtual
+async def test_stop_sends_what_waits(world: VirtualWorld) -> None:
+    """A stop sends the messages of the last calls, though the broker is slow, and deletes their rows."""
+    shop = Shop(world)
+    await shop.host.start()
+    shop.broker.delay = 0.5
+    for number in range(3):
+        await shop.take(number)
+    await shop.host.stop()
+    assert len(shop.broker.published) == 3
+    assert shop.rows("till", "outbox") == []
+
+
+@virtual
 async def test_accepted_call_is_finished(world: VirtualWorld) -> None:
     """A call that was accepted before the stop gets its answer; one that comes after it is refused unrun."""
     shop = Shop(world)
@@ -105,14 +118,27 @@ async def test_messages_wait_for_the_broker(world: VirtualWorld) -> None:
 
 @virtual
 async def test_broker_comes_late(world: VirtualWorld) -> None:
-    """Nothing is published before every listener has joined, however late the broker comes."""
+    """A broker that comes late gets what happened before, and so do the listeners."""
     shop = Shop(world)
     shop.broker.faults.away = True
     await shop.host.start()
     await shop.take(1)
     await asyncio.sleep(100)
-    assert shop.broker.published == []
     shop.broker.faults.away = False
+    await shop.until(lambda: shop.entries() == [1], seconds=15)
+    await shop.host.stop()
+
+
+@virtual
+async def test_listeners_come_late(world: VirtualWorld) -> None:
+    """Nothing is published before every listener has joined, though the broker takes messages already."""
+    shop = Shop(world)
+    shop.broker.closed = True
+    await shop.host.start()
+    await shop.take(1)
+    await asyncio.sleep(100)
+    assert shop.broker.published == []
+    shop.broker.closed = False
     await shop.until(lambda: shop.entries() == [1], seconds=15)
     await shop.host.stop()
 

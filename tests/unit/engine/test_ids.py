@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makegood.engine.database.ids import EPOCH, PROCESSES, IdSource, minted_at
@@ -25,6 +25,7 @@ class Clock(ManualWorld):
         self._now -= milliseconds
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-5_000, 5_000), max_size=50))
 def test_ids_only_grow(steps: list[int]) -> None:
     """Every id is larger than all before it, though the clock jumps to and fro."""
@@ -113,7 +114,7 @@ def test_lowest_free_number() -> None:
 
 
 def test_number_changes_hands() -> None:
-    """A number's next holder mints only larger ids than the last one could, also when its clock is behind."""
+    """A number's next holder mints only larger ids than the last one did."""
     cluster = Cluster()
     source = cluster.acquire(cluster.process())
     cluster.world.advance(LEASE - 2)
@@ -129,7 +130,7 @@ def test_restart_of_a_process_that_is_alone() -> None:
     for _ in range(5):
         source = cluster.acquire(cluster.process(alone=True))
         assert source.number == 0
-        ids.extend([source.first, *(source.new_id() for _ in range(3))])
+        ids.extend([source.first, *(source.new_id() for _ in range(20_000))])
         cluster.world.advance(1)
     assert ids == sorted(set(ids))
 

@@ -12,6 +12,7 @@ from makegood.engine.broker.port import Message
 from makegood.engine.database.transaction import Transaction
 from makegood.engine.dead_letters import DeadLetter, DeadLetters
 from makegood.engine.inbox import MEMORY, NOBODY, TRIES
+from makegood.engine.runtime import PRUNE_AFTER
 from makegood.engine.service import ListenerSpec, listener
 from makegood.engine.tables import Inbox, SetAside
 from tests.support.faulty import Fault
@@ -133,6 +134,7 @@ async def test_database_away_is_no_try(world: VirtualWorld) -> None:
     shop.databases["books"].faults.away = False
     await shop.until(lambda: shop.entries() == [1, 2], seconds=60)
     assert await letters(shop) == []
+    assert shop.broker.delivered == 1
     await shop.host.stop()
 
 
@@ -203,6 +205,22 @@ async def test_error_that_no_database_takes(world: VirtualWorld) -> None:
 
 
 @virtual
+async def test_two_processes_try_at_once(world: VirtualWorld) -> None:
+    """When two processes try a set-aside event at the same moment, that is one try."""
+    shop = await started(world)
+    shop.books.poison = (1,)
+    await shop.take(1)
+    await shop.until(lambda: shop.rows("books", "set_aside") != [], seconds=1)
+    group, database = shop.host.runtimes["books"].groups["books"], shop.databases["books"]
+    [row] = await database.read(lambda reader: reader.page(Books.tables.set_aside, limit=1))
+    world.advance(2_000)
+    database.delay = 0.01
+    assert await asyncio.gather(group.retry(row), group.retry(row)) == [False, False]
+    assert [letter.tries for letter in await letters(shop)] == [2]
+    await shop.host.stop()
+
+
+@virtual
 async def test_nobody_listens_any_more(world: VirtualWorld) -> None:
     """Set-aside events that nobody listens to any more are buried, and keep no others from their retry."""
     shop = await started(world)
@@ -223,12 +241,14 @@ async def test_nobody_listens_any_more(world: VirtualWorld) -> None:
 
 @virtual
 async def test_prune(world: VirtualWorld) -> None:
-    """The inbox forgets what is older than any broker keeps, and nothing younger."""
+    """The inbox forgets what is older than any broker keeps, nothing younger, and nothing soon after the start."""
     shop = await started(world)
     old = [Inbox("books", "till", f"old{number}", world.now() - MEMORY) for number in range(600)]
-    young = [Inbox("books", "till", "young", world.now() - MEMORY + 120_000)]
+    young = [Inbox("books", "till", "young", world.now() - MEMORY + PRUNE_AFTER + 120_000)]
     await shop.databases["books"].write(lambda tx: tx.insert(Books.tables.inbox, [*old, *young]))
-    await asyncio.sleep(61)
+    await asyncio.sleep(PRUNE_AFTER / 1000 - 60)
+    assert len(shop.rows("books", "inbox")) == 601
+    await asyncio.sleep(121)
     assert [row[2] for row in shop.rows("books", "inbox")] == ["young"]
     await shop.host.stop()
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makegood.engine import messages
@@ -30,6 +30,7 @@ def envelope(number: int, size: int) -> bytes:
     return msgspec.json.encode({"id": str(number), "at": number, "data": "x" * size})
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 200_000), min_size=1, max_size=8))
 def test_pack(sizes: list[int]) -> None:
     """Packed events come out again, all of them and in order; only one that is large alone exceeds the limit."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import pytest
@@ -9,13 +10,16 @@ import pytest
 from makegood.engine import messages, outbox
 from makegood.engine.broker.port import MAX_BODY, Message
 from makegood.engine.contracts import Event
+from makegood.engine.database.ids import IdSource
+from makegood.engine.database.sqlite import SqliteTransaction
+from makegood.engine.database.table import Table
 from makegood.engine.database.transaction import Transaction
-from makegood.engine.errors import OperationFailed
+from makegood.engine.errors import DatabaseUnavailable, OperationFailed
 from makegood.engine.outbox import LEASE, MAX_WAITING, OutboxRelay, Wanted
 from makegood.engine.tables import Outbox
 from tests.support.faulty import Fault, FaultyBroker
 from tests.support.virtual_time import VirtualWorld, virtual
-from tests.unit.engine.tills import TOOK, Shop, Taken, Till
+from tests.unit.engine.tills import TILL, TOOK, Shop, Taken, Till, disk
 
 OTHER = Event("till", "other", Taken)
 
@@ -138,6 +142,28 @@ async def test_failed_deletion(world: VirtualWorld) -> None:
     with pytest.raises(KeyError):
         await relay.database.write(fail)
     relay.relay.abandoned(stored[0])
+    await relay.commit()
+    assert relay.rows() == []
+    relaying.cancel()
+
+
+class Stuck(SqliteTransaction):
+    """A transaction whose database goes away when rows are to be deleted."""
+
+    def discard(self, table: Table[Any, Any], keys: Sequence[Any]) -> None:
+        """Fails."""
+        raise DatabaseUnavailable(f"{len(keys)} rows of {table} are not deleted")
+
+
+@virtual
+async def test_deletion_that_fails_within(world: VirtualWorld) -> None:
+    """A row whose deletion fails within its transaction is deleted by another commit."""
+    relay = Relay(world)
+    await relay.commit(1)
+    relaying = asyncio.create_task(relay.relay.run())
+    await relay.relay.drained()
+    with pytest.raises(DatabaseUnavailable):
+        relay.relay.store(Stuck(disk(TILL), world, IdSource(world)))
     await relay.commit()
     assert relay.rows() == []
     relaying.cancel()

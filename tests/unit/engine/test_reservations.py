@@ -219,7 +219,7 @@ ORDERS = st.lists(st.tuples(st.integers(1, 6), st.integers(1, 60)), min_size=1, 
 STEPS = st.lists(st.tuples(st.sampled_from(["take", "cancel", "wait"]), ORDERS), max_size=25)
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(STEPS)
 def test_any_order_of_arrival(steps: list[Step]) -> None:
     """Whatever comes, however often, in whatever order: seats add up, answers stay, cancelled orders hold nothing."""

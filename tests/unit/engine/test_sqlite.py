@@ -86,6 +86,18 @@ def test_full_disk() -> None:
     assert list(database.read(lambda reader: reader.select(ITEMS, ["a", "b"]))) == ["b"]
 
 
+def test_interrupted_read() -> None:
+    """A read that SQLite gives up is a database that is away, whichever row it was at."""
+    database = MemoryDatabase(SCHEMA, ManualWorld())
+    database.write(lambda tx: tx.insert(COUNTERS, [Counter(number, 0) for number in range(100)]))
+    for steps in (5, 200):
+        database.connection.set_progress_handler(lambda: True, steps)
+        with pytest.raises(DatabaseUnavailable, match="interrupt"):
+            database.read(lambda reader: reader.page(COUNTERS, limit=100))
+    database.connection.set_progress_handler(None)
+    assert len(database.read(lambda reader: reader.page(COUNTERS, limit=100))) == 100
+
+
 def test_transaction_of_a_dead_process() -> None:
     """What a process left open on a connection that outlives it is rolled back by the next one."""
     database = MemoryDatabase(SCHEMA, ManualWorld())

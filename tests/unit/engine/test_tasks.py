@@ -329,3 +329,24 @@ async def test_another_process_takes_over(world: VirtualWorld) -> None:
     assert shop.prints() == []
     await shop.until(lambda: shop.prints() == [1], seconds=3)
     await shop.host.stop()
+
+
+@virtual
+async def test_lease_that_was_lost(world: VirtualWorld) -> None:
+    """What a process brings home after it lost the lease is not recorded: the other's run is the one that counts."""
+    printer = Printer()
+    shop = await started(world, printer)
+    shop.till.print_seconds = 10
+    await shop.take(1, printed=True)
+    await asyncio.sleep(1)
+
+    def steal(tx: Transaction) -> None:
+        [row] = tx.lock(Till.tables.tasks, [("print", "1")]).values()
+        row.leased_by = 42
+        tx.update(Till.tables.tasks, [row])
+
+    await shop.databases["till"].write(steal)
+    await asyncio.sleep(20)
+    assert (printer.asked, shop.prints()) == ([1], [])
+    assert [row.leased_by for row in task_rows(shop)] == [42]
+    await shop.host.stop()

@@ -94,8 +94,11 @@ class Commits:
         return await asyncio.shield(asyncio.get_running_loop().create_task(self._in_turn(work)))
 
     async def _in_turn(self, work: Coroutine[Any, Any, T]) -> T:
-        async with self._turn:
-            return await work
+        try:
+            async with self._turn:
+                return await work
+        finally:
+            work.close()  # if it never got its turn
 
     async def write(self, messages: Sequence[Message], size: int) -> None:
         """Returns when a commit with these messages, and all that was settled before, took effect."""

@@ -75,7 +75,7 @@ class BaseTransaction:
         self.outgoing.messages.append(Sent(topic, tag, key, payload, delay))
 
     def enqueue(self, task: Task[J], key: str, payload: J, *, delay: float = 0.0) -> None:
-        """Asks for durable work, once for each key: what is there already is kept and runs `delay` s from now."""
+        """Asks for durable work, once for each key: what is there is kept, and runs in `delay` s or once more."""
         self.outgoing.tasks.append(Enqueued(task, key, payload, delay))
 
     def _claim(self, table: str, keys: list[Any]) -> None:

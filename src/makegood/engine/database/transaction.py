@@ -98,5 +98,5 @@ class Transaction(Reader, Protocol):
         ...
 
     def enqueue(self, task: Task[J], key: str, payload: J, *, delay: float = 0.0) -> None:
-        """Asks for durable work, once for each key: what is there already is kept and runs `delay` s from now."""
+        """Asks for durable work, once for each key: what is there is kept, and runs in `delay` s or once more."""
         ...
