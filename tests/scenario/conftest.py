@@ -13,9 +13,10 @@ NAMES = count(1)
 
 @pytest.fixture(scope="session")
 def ordinary_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ShopProcess]:
-    """A shop as `makegood run` starts it."""
+    """A shop as `makegood run` starts it; whatever the tests send it, nothing fails in it that it did not foresee."""
     with running_shop(tmp_path_factory.mktemp("ordinary")) as process:
         yield process
+    assert "Traceback" not in process.log(), process.log()
 
 
 @pytest.fixture

@@ -102,11 +102,11 @@ async def _random(folder: Path, count: int, seed: int, report: Report, progress:
         with running_shop(place, SOON) as process:
             async with shop_client(process) as shop:
                 try:
-                    lives = await kill_at_random(shop, chance.getrandbits(32), min(ROUND, count - begin), "load", note)
-                    report.orders += lives[-1].asked
-                    report.confirmed += lives[-1].confirmed
+                    await kill_at_random(shop, chance.getrandbits(32), min(ROUND, count - begin), "load", note)
                 except Exception as error:
                     report.broken.append(f"under load: {error!r}")
+                report.orders += report.lives[-1].asked
+                report.confirmed += report.lives[-1].confirmed
                 _up_again(process)
                 report.audits += (await shop.audit())["promises"]
 
