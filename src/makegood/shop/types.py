@@ -37,3 +37,14 @@ class Line(msgspec.Struct, frozen=True):
     sku: Sku
     quantity: Quantity
     unit_price: Price
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """What came of rows of a load file: a sentence for each that cannot be taken in; when there is any, none was.
+
+    `added` and `changed` count what was taken in: nothing when the load was only checked.
+    """
+
+    problems: tuple[str, ...] = ()
+    added: int = 0
+    changed: int = 0

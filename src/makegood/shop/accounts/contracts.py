@@ -7,7 +7,7 @@ import msgspec
 from makegood.engine.contracts import Operation
 from makegood.engine.reservations import Answer
 from makegood.shop.reservation_contracts import ReservationFound, ReservationOf
-from makegood.shop.types import Fen, User
+from makegood.shop.types import Fen, Loaded, User
 
 MAX_LOAD = 10_000
 """Most users of one load."""
@@ -79,17 +79,6 @@ class LoadUsers(msgspec.Struct, frozen=True):
 
     users: Annotated[tuple[LoadUser, ...], msgspec.Meta(max_length=MAX_LOAD)]
     apply: bool
-
-
-class Loaded(msgspec.Struct, frozen=True):
-    """One sentence for each row that cannot be taken in; when there is any, nothing was.
-
-    `added` and `changed` count what was taken in: nothing when the load was only checked.
-    """
-
-    problems: tuple[str, ...] = ()
-    added: int = 0
-    changed: int = 0
 
 
 DEDUCT = Operation("accounts", "Deduct", DeductBalance, BalanceDeducted)

@@ -7,7 +7,7 @@ import msgspec
 from makegood.engine.contracts import Operation
 from makegood.engine.reservations import Answer
 from makegood.shop.reservation_contracts import ReservationFound, ReservationOf
-from makegood.shop.types import CouponId, Fen, Price, User
+from makegood.shop.types import CouponId, Fen, Loaded, Price, User
 
 MAX_LOAD = 10_000
 """Most coupons of one load."""
@@ -79,16 +79,6 @@ class LoadCoupons(msgspec.Struct, frozen=True):
 
     coupons: Annotated[tuple[LoadCoupon, ...], msgspec.Meta(max_length=MAX_LOAD)]
     apply: bool
-
-
-class Loaded(msgspec.Struct, frozen=True):
-    """One sentence for each row that cannot be taken in; when there is any, nothing was.
-
-    `added` counts what was taken in: nothing when the load was only checked.
-    """
-
-    problems: tuple[str, ...] = ()
-    added: int = 0
 
 
 USE = Operation("coupons", "Use", UseCoupon, CouponUsed)

@@ -7,7 +7,7 @@ import msgspec
 from makegood.engine.contracts import Operation
 from makegood.engine.reservations import Answer
 from makegood.shop.reservation_contracts import ReservationFound, ReservationOf
-from makegood.shop.types import MAX_LINES, Count, Line, PageLimit, Price, Quantity, Sku, Title, User
+from makegood.shop.types import MAX_LINES, Count, Line, Loaded, PageLimit, Price, Quantity, Sku, Title, User
 
 MAX_LOAD = 10_000
 """Most goods of one load."""
@@ -77,17 +77,6 @@ class LoadGoods(msgspec.Struct, frozen=True):
 
     goods: Annotated[tuple[LoadGood, ...], msgspec.Meta(max_length=MAX_LOAD)]
     apply: bool
-
-
-class Loaded(msgspec.Struct, frozen=True):
-    """One sentence for each row that cannot be taken in; when there is any, nothing was.
-
-    `added` and `changed` count what was taken in: nothing when the load was only checked.
-    """
-
-    problems: tuple[str, ...] = ()
-    added: int = 0
-    changed: int = 0
 
 
 DEDUCT = Operation("stock", "Deduct", DeductStock, StockDeducted)
