@@ -62,11 +62,10 @@ async def read_body(
     receive: Receive, limit: int, announced: bytes | None = None, *, seconds: float = BODY_TIMEOUT
 ) -> bytes:
     """The body, at most `limit` bytes. Raises Problem: body_too_large, incomplete_body, request_timeout."""
-    too_large = Problem("body_too_large", f"At most {limit} bytes are taken")
     if _announces_more(announced, limit):
         if not _announces_more(announced, limit + MOST_DISCARDED):
             await _discard(receive)
-        raise too_large
+        raise _too_large(limit)
     try:
         async with asyncio.timeout(seconds):
             body, more = await _collected(receive, limit)
@@ -76,7 +75,11 @@ async def read_body(
         return body
     if more:
         await _discard(receive)
-    raise too_large
+    raise _too_large(limit)
+
+
+def _too_large(limit: int) -> Problem:
+    return Problem("body_too_large", f"At most {limit} bytes are taken")
 
 
 def _announces_more(announced: bytes | None, limit: int) -> bool:
