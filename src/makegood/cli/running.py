@@ -1,7 +1,6 @@
 """`makegood run` and `makegood sandbox`."""
 
 import asyncio
-import ipaddress
 import logging
 import os
 import signal
@@ -21,6 +20,7 @@ from makegood.embedded.sandbox import SandboxFailed
 from makegood.embedded.shop import EmbeddedShop
 from makegood.engine.errors import EngineError
 from makegood.sandbox.directory import SandboxError
+from makegood.sandbox.loopback import is_loopback
 from makegood.sandbox.server import run_sandbox
 from makegood.web.server import PortBusy
 
@@ -63,10 +63,10 @@ async def shop_in(data: Path, *, create: bool = False) -> AsyncGenerator[RunFile
 async def _serve(data: Path, host: str, port: int, config: Path | None) -> None:
     directory = Directory(data)
     async with _holding(directory):
-        shop = EmbeddedShop(directory, Config.load(config, os.environ), host, port, demo=_is_loopback(host))
+        shop = EmbeddedShop(directory, Config.load(config, os.environ), host, port, demo=is_loopback(host))
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, shop.stop.set)
-        demo = directory.is_new and _is_loopback(host)
+        demo = directory.is_new and is_loopback(host)
         async with shop.running() as run:
             _greet(run, data, demo=demo)
             await shop.stop.wait()
@@ -80,15 +80,6 @@ async def _holding(directory: Directory) -> AsyncGenerator[None]:
         yield
     finally:
         directory.release()
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _greet(run: RunFile, data: Path, *, demo: bool) -> None:

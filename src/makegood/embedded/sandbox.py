@@ -13,6 +13,7 @@ import msgspec
 from makegood.embedded.directory import is_locked
 from makegood.engine.backoff import backoff
 from makegood.engine.world import World
+from makegood.shop.payments.gateways.alipay import AlipaySettings
 
 START = 20.0
 """Seconds that the sandbox may take to answer."""
@@ -26,21 +27,11 @@ class SandboxFailed(Exception):
     """The sandbox did not start; the message says why."""
 
 
-class AlipayMerchant(msgspec.Struct, frozen=True):
-    """The demo merchant's part of `sandbox.json`; keys in PEM."""
-
-    gateway: str
-    app_id: str
-    seller_id: str
-    merchant_private_key: str
-    platform_public_key: str
-
-
 class SandboxFile(msgspec.Struct, frozen=True):
-    """What the sandbox says about itself."""
+    """What the sandbox says about itself, and what its demo merchant agreed with it."""
 
     url: str
-    alipay: AlipayMerchant
+    alipay: AlipaySettings
 
 
 async def predecessor_ended(folder: Path) -> None:

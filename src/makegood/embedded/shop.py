@@ -14,7 +14,7 @@ from makegood.config import Config
 from makegood.embedded.demo import demo_document
 from makegood.embedded.directory import Directory, RunFile, Secrets
 from makegood.embedded.operations import Operations
-from makegood.embedded.sandbox import AlipayMerchant, SandboxChild, SandboxFile, predecessor_ended
+from makegood.embedded.sandbox import SandboxChild, SandboxFile, predecessor_ended
 from makegood.embedded.services import migrations_of, services_of
 from makegood.engine.broker.embedded import EmbeddedBroker
 from makegood.engine.database.migrations import migrate
@@ -91,17 +91,18 @@ class EmbeddedShop:
         await predecessor_ended(folder)
         wanted = secrets.sandbox_port or port + 1
         sandbox_port = free_port("127.0.0.1", wanted, else_any=True)
-        self._directory.keep(structs.replace(secrets, sandbox_port=sandbox_port))
+        if sandbox_port != secrets.sandbox_port:
+            self._directory.keep(structs.replace(secrets, sandbox_port=sandbox_port))
         sandbox = SandboxChild(folder, sandbox_port, self._world)
         return sandbox, await sandbox.start()
 
     @asynccontextmanager
     async def _services(
-        self, run: RunFile, merchant: AlipayMerchant, http: httpx.AsyncClient
+        self, run: RunFile, merchant: AlipaySettings, http: httpx.AsyncClient
     ) -> AsyncGenerator[Operations]:
         compute = ThreadExecutor("compute", COMPUTE_THREADS)
         broker = self._open_broker(self._directory.path / "broker.db", self._world, ThreadExecutor("broker"))
-        alipay = self._alipay(merchant, http, compute)
+        alipay = Alipay(merchant, http, self._world.now, compute.run)
         services = services_of(self._config, run.url, {"alipay": alipay})
         host = Host(services, database=self._database, broker=broker, world=self._world, compute=compute, alone=True)
         await host.start()
@@ -147,16 +148,6 @@ class EmbeddedShop:
         migrate(f"sqlite:///{path}", service.schema, migrations_of(type(service)))
         executors = (ThreadExecutor(f"{service.name}-write"), ThreadExecutor(f"{service.name}-read"))
         return self._open_database(path, self._world, executors)
-
-    def _alipay(self, merchant: AlipayMerchant, http: httpx.AsyncClient, compute: Executor) -> Alipay:
-        settings = AlipaySettings(
-            merchant.gateway,
-            merchant.app_id,
-            merchant.seller_id,
-            merchant.merchant_private_key,
-            merchant.platform_public_key,
-        )
-        return Alipay(settings, http, self._world.now, compute.run)
 
 
 async def _either(listening: asyncio.Event, server: "asyncio.Task[None]") -> None:
