@@ -19,6 +19,7 @@ from makegood.embedded.operator_client import OperatorError
 from makegood.embedded.sandbox import SandboxFailed
 from makegood.embedded.shop import EmbeddedShop
 from makegood.engine.errors import EngineError
+from makegood.engine.heap import settle_heap
 from makegood.sandbox.directory import SandboxError
 from makegood.sandbox.loopback import is_loopback
 from makegood.sandbox.server import run_sandbox
@@ -68,6 +69,7 @@ async def _serve(data: Path, host: str, port: int, config: Path | None) -> None:
             asyncio.get_running_loop().add_signal_handler(number, shop.stop.set)
         demo = directory.is_new and is_loopback(host)
         async with shop.running() as run:
+            settle_heap()
             _greet(run, data, demo=demo)
             await shop.stop.wait()
             Console(stderr=True).print("Stopping; requests that were accepted are finished …")

@@ -73,7 +73,12 @@ class Reservations(Generic[T, A]):
 
     def __init__(self, schema: Schema, taken: type[T], answer: type[A]) -> None:
         self.table = Table[Reservation, int](
-            schema, "reservations", Reservation, key=("order_id",), indexes=(("state", "due_at"),)
+            schema,
+            "reservations",
+            Reservation,
+            key=("order_id",),
+            indexes=(("state", "due_at"),),
+            changing=("state", "changed_at", "due_at"),
         )
         self.answer = answer
         self._taken = msgspec.json.Decoder(taken)

@@ -176,9 +176,9 @@ class ServiceRuntime:
         """Milliseconds since 1970-01-01 UTC."""
         return self._world.now()
 
-    async def call(self, operation: Operation[Q, A], request: Q, deadline: Deadline) -> A:
+    def call(self, operation: Operation[Q, A], request: Q, deadline: Deadline) -> Awaitable[A]:
         """Asks a service, wherever it runs."""
-        return await self._caller.call(operation, request, deadline)
+        return self._caller.call(operation, request, deadline)
 
     async def write(self, function: Callable[[Transaction, Sequence[Q]], list[A]], requests: Sequence[Q]) -> list[A]:
         """Runs a batch function of this service in a transaction, shared with others who want the same now.
@@ -201,10 +201,7 @@ class ServiceRuntime:
         batcher = Batcher[Any, Any](str(spec.contract), partial(run, function), limit=spec.limit, sheds=spec.sheds)
         self.batchers[spec.contract.name] = batcher
 
-        async def handle(request: Any, deadline: Deadline) -> Any:
-            return await batcher.submit(request, deadline)
-
-        return handle
+        return batcher.submit
 
     async def _batched(
         self, function: Callable[..., Any], run: Callable[..., Any], requests: Sequence[Any]

@@ -95,7 +95,7 @@ class Engine(Protocol):
         """Milliseconds since 1970-01-01 UTC."""
         ...
 
-    async def call(self, operation: Operation[Q, A], request: Q, deadline: Deadline) -> A:
+    def call(self, operation: Operation[Q, A], request: Q, deadline: Deadline) -> Awaitable[A]:
         """Asks a service, wherever it runs. Raises Overloaded, DeadlineExceeded, ServiceUnavailable."""
         ...
 

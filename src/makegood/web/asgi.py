@@ -6,6 +6,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
+from makegood.engine.deadline import Deadline
+from makegood.engine.time_limits import TimeLimits
 from makegood.web.problems import PROBLEM_JSON, Problem
 
 Scope = MutableMapping[str, Any]
@@ -59,15 +61,23 @@ async def send_reply(send: Send, reply: Reply) -> None:
 
 
 async def read_body(
-    receive: Receive, limit: int, announced: bytes | None = None, *, seconds: float = BODY_TIMEOUT
+    receive: Receive,
+    limit: int,
+    announced: bytes | None = None,
+    *,
+    seconds: float = BODY_TIMEOUT,
+    limits: TimeLimits | None = None,
 ) -> bytes:
-    """The body, at most `limit` bytes. Raises Problem: body_too_large, incomplete_body, request_timeout."""
+    """The body, at most `limit` bytes; many bodies at once share `limits`.
+
+    Raises Problem: body_too_large, incomplete_body, request_timeout.
+    """
     if _announces_more(announced, limit):
         if not _announces_more(announced, limit + MOST_DISCARDED):
             await _discard(receive)
         raise _too_large(limit)
     try:
-        async with asyncio.timeout(seconds):
+        with (limits or TimeLimits()).until(Deadline.after(seconds)):
             body, more = await _collected(receive, limit)
     except TimeoutError as error:
         raise Problem("request_timeout") from error

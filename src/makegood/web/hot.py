@@ -1,13 +1,14 @@
 """The two routes on which load falls, answered without a framework: placing an order, a platform's callback."""
 
+import re
 from typing import NamedTuple
 
 import msgspec
 
 from makegood.engine.deadline import Deadline
+from makegood.engine.time_limits import TimeLimits
 from makegood.shop.orders import contracts as orders
 from makegood.shop.payments import contracts as payments
-from makegood.shop.types import IdempotencyKey
 from makegood.web.asgi import Header, Receive, Reply, Scope, check_json, decode, read_body
 from makegood.web.port import Shop
 from makegood.web.problems import Problem
@@ -27,6 +28,9 @@ ORDER_TIMEOUT = 10.0
 """Seconds to wait for orders, which answer by the order's own deadline."""
 NOTICE_TIMEOUT = 4.5
 """Seconds to wait for payments: a platform hears within 5."""
+LONGEST_KEY = 128
+"""Most characters of an Idempotency-Key."""
+_VISIBLE = re.compile(rb"[!-~]+").fullmatch
 STATUS = {"confirmed": 201, "undecided": 202}
 
 
@@ -45,6 +49,7 @@ class HotRoutes:
         self._tokens = tokens
         self._orders = msgspec.json.Decoder(NewOrder)
         self._views = msgspec.json.Encoder()
+        self._limits = TimeLimits()
 
     async def place(self, scope: Scope, receive: Receive) -> Reply:
         """POST /api/orders."""
@@ -52,15 +57,16 @@ class HotRoutes:
         user = self._tokens.user_of(headers.authorization)
         check_json(headers.content_type)
         key = _key(headers.keys)
-        wanted = decode(self._orders, await read_body(receive, ORDER_LIMIT, headers.content_length))
-        order = place_order(wanted, user, key)
+        body = await read_body(receive, ORDER_LIMIT, headers.content_length, limits=self._limits)
+        order = place_order(decode(self._orders, body), user, key)
         return self._placed(await self._shop.call(orders.PLACE, order, Deadline.after(ORDER_TIMEOUT)))
 
     async def notify(self, scope: Scope, receive: Receive) -> Reply:
         """POST /api/payments/notify/{channel}."""
         channel = _channel(scope["path"])
         headers = _notice_headers(scope["headers"])
-        body = await read_body(receive, NOTICE_LIMIT, headers.get("content-length", "").encode() or None)
+        announced = headers.get("content-length", "").encode() or None
+        body = await read_body(receive, NOTICE_LIMIT, announced, limits=self._limits)
         notice = payments.Notify(channel, body, headers)
         notified = await self._shop.call(payments.NOTIFY, notice, Deadline.after(NOTICE_TIMEOUT))
         return Reply(notified.status, notified.body, notified.content_type.encode())
@@ -97,10 +103,10 @@ def _key(keys: list[bytes]) -> str:
         raise Problem("idempotency_key_missing")
     if len(keys) > 1:
         raise Problem("malformed", "There is more than one Idempotency-Key")
-    try:
-        return msgspec.convert(keys[0].decode("latin-1"), IdempotencyKey)
-    except msgspec.ValidationError as error:
-        raise Problem("malformed", "The Idempotency-Key is 1 to 128 printable ASCII characters, no space") from error
+    # As the pattern of IdempotencyKey says, at a tenth of the cost of asking msgspec for a type outside a struct.
+    if len(keys[0]) > LONGEST_KEY or not _VISIBLE(keys[0]):
+        raise Problem("malformed", "The Idempotency-Key is 1 to 128 printable ASCII characters, no space")
+    return keys[0].decode("ascii")
 
 
 def _channel(path: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import apsw
 import msgspec
@@ -62,9 +62,9 @@ class _Statements:
         self.key = f"({self.order})"
         self.key_marks = f"({', '.join('?' for _ in table.key)})"
         self.insert = f"INSERT INTO {table.name} ({columns}) VALUES ({', '.join('?' for _ in table.columns)})"
-        self.update = f"UPDATE {table.name} SET {', '.join(f'{c} = ?' for c in table.rest)} WHERE {match}"
+        self.update = f"UPDATE {table.name} SET {', '.join(f'{c} = ?' for c in table.changing)} WHERE {match}"
         self.delete = f"DELETE FROM {table.name} WHERE {match}"
-        self.update_at = [table.columns.index(name) for name in (*table.rest, *table.key)]
+        self.update_at = [table.columns.index(name) for name in (*table.changing, *table.key)]
 
 
 @lru_cache(maxsize=1024)
@@ -161,7 +161,7 @@ class SqliteTransaction(BaseTransaction):
             self._claim(table.name, [table.key_of(row) for row in rows])
 
     def update(self, table: Table[R, K], rows: Iterable[R]) -> None:
-        """Writes whole rows that were locked or inserted in this transaction."""
+        """Writes the changing columns of rows that were locked or inserted in this transaction."""
         changed = list(rows)
         if not changed:
             return
@@ -211,13 +211,13 @@ class SqliteDatabase:
         self._write_executor, self._read_executor = executors
 
     @classmethod
-    def open(cls, path: Path, world: World, executors: tuple[Executor, Executor]) -> "SqliteDatabase":
+    def open(cls, path: Path, world: World, executors: tuple[Executor, Executor]) -> Self:
         """A database file that has been migrated; raises DatabaseUnavailable when it cannot be opened."""
         with _translated():
             return cls(_connect(str(path)), _connect(str(path), reads=True), world, executors)
 
     @classmethod
-    def in_memory(cls, world: World, executor: Executor, connection: apsw.Connection) -> "SqliteDatabase":
+    def in_memory(cls, world: World, executor: Executor, connection: apsw.Connection) -> Self:
         """A database over one connection, which outlives this object as a disk outlives a process."""
         return cls(connection, connection, world, (executor, executor), owns_connections=False)
 
@@ -235,7 +235,7 @@ class SqliteDatabase:
         with _translated():
             self._writer.execute("BEGIN IMMEDIATE")
         try:
-            answer = work(SqliteTransaction(self._writer, self._world, self.ids))
+            answer = work(self.transaction_on(self._writer))
             with _translated():
                 self._writer.execute("COMMIT")
         except BaseException:
@@ -249,9 +249,13 @@ class SqliteDatabase:
         with _translated():
             self._reader.execute("BEGIN")
         try:
-            return work(SqliteTransaction(self._reader, self._world, self.ids))
+            return work(self.transaction_on(self._reader))
         finally:
             self._abandon(self._reader)
+
+    def transaction_on(self, connection: apsw.Connection) -> SqliteTransaction:
+        """The verbs for a transaction that has just begun on this connection."""
+        return SqliteTransaction(connection, self._world, self.ids)
 
     def close(self) -> None:
         """Waits for what is running and closes the files; a connection that was passed in stays open."""

@@ -31,7 +31,11 @@ class Schema:
 
 
 class Table(Generic[R, K]):
-    """A table of rows `R` with primary key `K` (a value, or a tuple in the order of `key`)."""
+    """A table of rows `R` with primary key `K` (a value, or a tuple in the order of `key`).
+
+    `changing` names the columns that an update writes, if not all but the key: what never changes need not be
+    written again, nor its indexes.
+    """
 
     def __init__(
         self,
@@ -42,12 +46,14 @@ class Table(Generic[R, K]):
         key: Sequence[str],
         unique: Sequence[Sequence[str]] = (),
         indexes: Sequence[Sequence[str]] = (),
+        changing: Sequence[str] | None = None,
     ) -> None:
         self.name = name
         self.row = row
         self.key: tuple[str, ...] = tuple(key)
         self.columns = tuple(field.name for field in msgspec.structs.fields(row))
-        self.rest = tuple(name for name in self.columns if name not in self.key)
+        rest = [name for name in self.columns if name not in self.key]
+        self.changing = tuple(rest if changing is None else changing)
         self._refuse_bad([self.key, *unique, *indexes])
         self._key_at = [self.columns.index(column) for column in self.key]
         self._declare(schema, unique, indexes)
@@ -65,9 +71,10 @@ class Table(Generic[R, K]):
     def _refuse_bad(self, keys: Sequence[Sequence[str]]) -> None:
         if not self.key:
             raise TypeError(f"{self.name} needs a key: name its columns")
-        for name in [name for key in keys for name in key]:
+        for name in [*(name for key in keys for name in key), *self.changing]:
             if name not in self.columns:
                 raise TypeError(f"{self.name} has no column {name!r}: add it to {self.row.__name__}")
+        for name in [name for key in keys for name in key]:
             kind = _column_type(_field_type(self.row, name))
             if isinstance(kind, inspect.StrType) and (kind.max_length or MAX_KEYED_TEXT + 1) > MAX_KEYED_TEXT:
                 raise TypeError(f"{self.name}.{name} needs a max_length of at most {MAX_KEYED_TEXT}: it is indexed")

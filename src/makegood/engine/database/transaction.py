@@ -74,7 +74,7 @@ class Transaction(Reader, Protocol):
         ...
 
     def update(self, table: Table[R, K], rows: Iterable[R]) -> None:
-        """Writes whole rows that were locked or inserted in this transaction."""
+        """Writes the changing columns of rows that were locked or inserted in this transaction."""
         ...
 
     def delete(self, table: Table[R, K], keys: Iterable[K]) -> None:

@@ -1,12 +1,12 @@
 """Calls within one process."""
 
-import asyncio
 from typing import TypeVar
 
 from makegood.engine.contracts import Operation
 from makegood.engine.deadline import Deadline
 from makegood.engine.errors import DeadlineExceeded, ServiceUnavailable
 from makegood.engine.rpc.port import Handler
+from makegood.engine.time_limits import TimeLimits
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -17,6 +17,7 @@ class LocalCaller:
 
     def __init__(self) -> None:
         self._handlers: dict[tuple[str, str], Handler] = {}
+        self._limits = TimeLimits()
 
     def offer(self, service: str, name: str, handler: Handler) -> None:
         """Answers this operation from now on. Raises ValueError when somebody does already."""
@@ -31,11 +32,11 @@ class LocalCaller:
             raise ServiceUnavailable(f"no service in this process answers {operation}")
         if deadline.passed:
             raise DeadlineExceeded(f"the deadline passed before {operation} was asked; not run")
-        patience = asyncio.timeout_at(deadline.at)
+        limit = self._limits.until(deadline)
         try:
-            async with patience:
+            with limit:
                 return await handler(request, deadline)
         except TimeoutError as error:
-            if not patience.expired():
+            if not limit.passed:
                 raise
             raise DeadlineExceeded(f"{operation} did not answer in time; it may have taken effect") from error

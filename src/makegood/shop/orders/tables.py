@@ -58,7 +58,13 @@ class LineRow(msgspec.Struct):
 SCHEMA = Schema("orders")
 # Every index entry ends with the primary key, so the one on `user` is in the order of a user's list.
 ORDERS = Table[OrderRow, int](
-    SCHEMA, "orders", OrderRow, key=("order_id",), unique=(("idem",),), indexes=(("user",), ("due_at",))
+    SCHEMA,
+    "orders",
+    OrderRow,
+    key=("order_id",),
+    unique=(("idem",),),
+    indexes=(("user",), ("due_at",)),
+    changing=("status", "payment_status", "shipping_status", "decision", "payment_id", "due_at", "changes"),
 )
 LINES = Table[LineRow, tuple[int, int]](SCHEMA, "order_lines", LineRow, key=("order_id", "line"))
 
