@@ -30,6 +30,8 @@ MAX_WAITING_BYTES = 64 * 1024 * 1024
 """Most bytes of bodies waiting in memory; what is more is left likewise."""
 PUBLISH = 64
 """Most messages given to the broker at once."""
+PACE = 0.02
+"""Seconds from one publishing to the next, unless a whole batch waits: what comes meanwhile shares a flush."""
 DELETE = 512
 """Most published rows deleted in one commit."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
@@ -141,10 +143,12 @@ class OutboxRelay:
         failures = 0
         while True:
             await self._arrived.wait()
+            next_at = asyncio.get_running_loop().time() + PACE
             batch = [self._waiting[at] for at in range(min(PUBLISH, len(self._waiting)))]
             try:
                 await self._publish(batch)
                 failures = 0
+                await self._pace(next_at)
             except BrokerUnavailable as error:
                 failures += 1
                 log.warning("the broker did not take %d messages (%s); trying again", len(batch), error)
@@ -153,6 +157,12 @@ class OutboxRelay:
     async def drained(self) -> None:
         """Returns when nothing waits in memory to be published."""
         await self._drained.wait()
+
+    async def _pace(self, next_at: float) -> None:
+        # A little load would make a flush of every message; a heavy one fills the batches by itself.
+        pause = next_at - asyncio.get_running_loop().time()
+        if len(self._waiting) < PUBLISH and pause > 0:
+            await asyncio.sleep(pause)
 
     async def _publish(self, batch: list[Outbox]) -> None:
         """Takes what was published, or refused for good, off the queue; raises BrokerUnavailable."""

@@ -24,6 +24,9 @@ R = TypeVar("R", bound=msgspec.Struct)
 K = TypeVar("K", bound="str | int | tuple[Any, ...]")
 T = TypeVar("T")
 
+CHECKPOINT = 4_000
+"""Pages in the log (16 MB) from which on a commit copies them into the database: the more, the more often each was
+rewritten meanwhile, and the fewer flushes."""
 BUSY_TIMEOUT = 5_000
 """Milliseconds to wait for another process's lock before DatabaseUnavailable."""
 
@@ -279,6 +282,11 @@ def _marks(table: Table[Any, Any], keys: list[Any]) -> list[tuple[Any, ...]]:
 def _connect(path: str, *, reads: bool = False) -> apsw.Connection:
     connection = apsw.Connection(path)
     connection.set_busy_timeout(BUSY_TIMEOUT)
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"query_only={int(reads)}"):
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        f"wal_autocheckpoint={CHECKPOINT}",
+        f"query_only={int(reads)}",
+    ):
         connection.execute(f"PRAGMA {pragma}")
     return connection
