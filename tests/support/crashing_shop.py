@@ -25,7 +25,7 @@ from makegood.engine.broker.port import Delivery, Message
 from makegood.engine.database.base import BaseTransaction
 from makegood.engine.database.port import Work
 from makegood.engine.database.sqlite import SqliteDatabase
-from makegood.engine.executor import Executor
+from makegood.engine.executor import Executor, Executors
 from makegood.engine.world import World
 
 T = TypeVar("T")
@@ -94,7 +94,7 @@ class CrashingDatabase(SqliteDatabase):
     crash: Crash
 
     @classmethod
-    def open(cls, path: Path, world: World, executors: tuple[Executor, Executor]) -> "CrashingDatabase":
+    def open(cls, path: Path, world: World, executors: Executors) -> "CrashingDatabase":
         """As every database is opened."""
         database = super().open(path, world, executors)
         assert isinstance(database, cls)

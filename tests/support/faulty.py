@@ -99,6 +99,10 @@ class FaultyDatabase:
             raise DatabaseUnavailable("on command, before the snapshot")
         return await self.inner.read(work)
 
+    async def survey(self, work: Work[T]) -> T:
+        """As the inner database."""
+        return await self.inner.survey(work)
+
     def close(self) -> None:
         """Closes the inner database."""
         self.inner.close()

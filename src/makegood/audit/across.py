@@ -40,7 +40,7 @@ async def orders_and_holders(databases: Databases) -> list[Checked]:
         page, upto = await _page(databases["orders"], orders.by_order, after, lambda order: order.order_id)
         known = {order.order_id: order for order in page}
         for name, held in HELD.items():
-            holding = set(await databases[name].read(_slice(held, after, upto, lambda order_id: order_id)))
+            holding = set(await databases[name].survey(_slice(held, after, upto, lambda order_id: order_id)))
             _check_holder(check, name, known, holding)
         after = upto
     return [check.checked()]
@@ -52,7 +52,7 @@ async def orders_and_payments(databases: Databases) -> list[Checked]:
     after: int | None = None
     while after != END:
         page, upto = await _page(databases["orders"], orders.by_order, after, lambda order: order.order_id)
-        found = await databases["payments"].read(
+        found = await databases["payments"].survey(
             _slice(payments.by_order, after, upto, lambda payment: payment.order_id)
         )
         by_order: dict[int, list[AuditedPayment]] = {order.order_id: [] for order in page}
@@ -69,9 +69,9 @@ async def payments_and_consumers(databases: Databases) -> list[Checked]:
     after: int | None = None
     while after != END:
         page, upto = await _page(databases["payments"], payments.by_payment, after, lambda payment: payment.payment_id)
-        rows = await databases["points"].read(_points_slice(after, upto))
+        rows = await databases["points"].survey(_points_slice(after, upto))
         ids = {payment.order_id for payment in page}
-        written = await databases["journal"].read(lambda reader, ids=ids: journal.written(reader, sorted(ids)))
+        written = await databases["journal"].survey(lambda reader, ids=ids: journal.written(reader, sorted(ids)))
         _check_points(check, page, rows)
         _check_journal(check, page, written)
         after = upto
@@ -164,7 +164,7 @@ async def _page(
     def look(reader: Reader) -> list[T]:
         return list(islice(rows(reader, after), PAGE))
 
-    page = await database.read(look)
+    page = await database.survey(look)
     return page, key(page[-1]) if len(page) == PAGE else END
 
 

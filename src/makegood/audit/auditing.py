@@ -76,13 +76,13 @@ async def _own(host: Host, databases: dict[str, Database]) -> list[Checked]:
     assert isinstance(service, Payments)
     found: list[Checked] = []
     for name, module in (("stock", stock), ("coupons", coupons), ("accounts", accounts), ("orders", orders)):
-        found.extend(await databases[name].read(module.audit))
+        found.extend(await databases[name].survey(module.audit))
     for name, module in (("points", points), ("journal", journal)):
-        found.extend(await databases[name].read(module.audit))
-    found.extend(await databases["payments"].read(lambda reader: payments.audit(reader, service.settings)))
+        found.extend(await databases[name].survey(module.audit))
+    found.extend(await databases["payments"].survey(lambda reader: payments.audit(reader, service.settings)))
     for name, unattended in (("orders", orders.unattended), ("payments", payments.unattended)):
         tables = host.runtimes[name].service.tables
-        found.append(await databases[name].read(partial(unattended, tables)))
+        found.append(await databases[name].survey(partial(unattended, tables)))
     return found
 
 

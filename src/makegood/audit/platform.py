@@ -32,13 +32,13 @@ async def trades_and_payments(database: Database, sandbox_url: str, http: httpx.
 
 
 async def _compare_all(check: Check, database: Database, sandbox_url: str, http: httpx.AsyncClient) -> None:
-    listed = await database.read(listed_numbers)
+    listed = await database.survey(listed_numbers)
     taken: set[int] = set()
     after = "0"
     while True:
         page = await _trades(sandbox_url, http, after)
         ids = [payment_id(trade["out_trade_no"]) for trade in page]
-        known = await database.read(lambda reader, ids=ids: by_ids(reader, ids))
+        known = await database.survey(lambda reader, ids=ids: by_ids(reader, ids))
         check.examined += len(page)
         for trade in page:
             if trade["out_trade_no"] not in listed:
@@ -47,7 +47,7 @@ async def _compare_all(check: Check, database: Database, sandbox_url: str, http:
         if len(page) < PAGE:
             break
         after = page[-1]["id"]
-    for missing in await database.read(lambda reader: _captured_elsewhere(reader, taken)):
+    for missing in await database.survey(lambda reader: _captured_elsewhere(reader, taken)):
         if str(missing) not in listed:
             check.broken(str(missing), "captured, but the platform knows of no payment")
 

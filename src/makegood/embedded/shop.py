@@ -19,7 +19,7 @@ from makegood.embedded.services import migrations_of, services_of
 from makegood.engine.broker.embedded import EmbeddedBroker
 from makegood.engine.database.migrations import migrate
 from makegood.engine.database.sqlite import SqliteDatabase
-from makegood.engine.executor import Executor, ThreadExecutor
+from makegood.engine.executor import Executor, Executors, ThreadExecutor
 from makegood.engine.host import Host
 from makegood.engine.service import Service
 from makegood.engine.world import SystemWorld, World
@@ -33,7 +33,7 @@ COMPUTE_THREADS = 2
 """Threads for signing and hashing."""
 CONNECTIONS = 64
 """Most connections to the payment platform."""
-OpenDatabase = Callable[[Path, World, tuple[Executor, Executor]], SqliteDatabase]
+OpenDatabase = Callable[[Path, World, Executors], SqliteDatabase]
 OpenBroker = Callable[[Path, World, Executor], EmbeddedBroker]
 
 
@@ -146,8 +146,7 @@ class EmbeddedShop:
     def _database(self, service: Service) -> SqliteDatabase:
         path = self._directory.path / f"{service.name}.db"
         migrate(f"sqlite:///{path}", service.schema, migrations_of(type(service)))
-        executors = (ThreadExecutor(f"{service.name}-write"), ThreadExecutor(f"{service.name}-read"))
-        return self._open_database(path, self._world, executors)
+        return self._open_database(path, self._world, Executors.threads(service.name))
 
 
 async def _either(listening: asyncio.Event, server: "asyncio.Task[None]") -> None:

@@ -10,7 +10,7 @@ from makegood.engine.broker.embedded import EmbeddedBroker
 from makegood.engine.database.creation import create_tables
 from makegood.engine.database.sqlite import SqliteDatabase
 from makegood.engine.database.table import Schema
-from makegood.engine.executor import ThreadExecutor
+from makegood.engine.executor import Executors, ThreadExecutor
 from makegood.engine.host import Host
 from makegood.engine.service import Service
 from makegood.engine.world import SystemWorld, World
@@ -56,8 +56,7 @@ def _open(service: Service, folder: Path | None, world: World) -> SqliteDatabase
         create_tables(connection, service.schema)
         return SqliteDatabase.in_memory(world, ThreadExecutor(service.name), connection)
     path = folder / f"{service.name}.db"
-    executors = (ThreadExecutor(f"{service.name}-write"), ThreadExecutor(f"{service.name}-read"))
-    database = SqliteDatabase.open(path, world, executors)
+    database = SqliteDatabase.open(path, world, Executors.threads(service.name))
     _create(path, service.schema)
     return database
 

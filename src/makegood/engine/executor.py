@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -44,6 +44,29 @@ class ThreadExecutor:
     def close(self) -> None:
         """Waits for what is running; nothing new is taken."""
         self._pool.shutdown(wait=True)
+
+
+class Executors(NamedTuple):
+    """Where a database's work runs: its transactions, its queries, and what reads for long."""
+
+    write: Executor
+    read: Executor
+    survey: Executor
+
+    @classmethod
+    def threads(cls, name: str) -> "Executors":
+        """A thread each, named after the database."""
+        return cls(ThreadExecutor(f"{name}-write"), ThreadExecutor(f"{name}-read"), ThreadExecutor(f"{name}-survey"))
+
+    @classmethod
+    def all(cls, executor: Executor) -> "Executors":
+        """One for everything."""
+        return cls(executor, executor, executor)
+
+    def close(self) -> None:
+        """Waits for what is running; nothing new is taken."""
+        for executor in self:
+            executor.close()
 
 
 def _without_stop(work: Callable[[], T]) -> T:

@@ -10,7 +10,7 @@ import pytest
 from makegood.engine.database.creation import create_tables
 from makegood.engine.database.port import Database
 from makegood.engine.database.sqlite import SqliteDatabase
-from makegood.engine.executor import InlineExecutor, ThreadExecutor
+from makegood.engine.executor import Executors, InlineExecutor
 from tests.contract.database.tables import SCHEMA
 from tests.support.world import ManualWorld
 
@@ -27,8 +27,7 @@ async def sqlite_file(folder: Path, world: ManualWorld) -> AsyncGenerator[Databa
     connection = apsw.Connection(str(folder / "contract.db"))
     create_tables(connection, SCHEMA)
     connection.close()
-    executors = (ThreadExecutor("write"), ThreadExecutor("read"))
-    database = SqliteDatabase.open(folder / "contract.db", world, executors)
+    database = SqliteDatabase.open(folder / "contract.db", world, Executors.threads("contract"))
     yield database
     database.close()
 

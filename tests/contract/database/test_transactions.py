@@ -50,6 +50,7 @@ async def test_read_after_write(database: Database) -> None:
     for number in range(50):
         await database.write(lambda tx, number=number: tx.insert(COUNTERS, [Counter(number, 0)]))
         assert len(await database.read(lambda reader: reader.page(COUNTERS, limit=100))) == number + 1
+        assert len(await database.survey(lambda reader: reader.page(COUNTERS, limit=100))) == number + 1
 
 
 async def test_snapshot(database: Database) -> None:
@@ -75,6 +76,8 @@ async def test_reader_writes_nothing(database: Database) -> None:
     await database.write(lambda tx: tx.insert(ITEMS, [Item("a", 1)]))
     with suppress(DatabaseError):
         await database.read(lambda reader: reader.insert(ITEMS, [Item("b")]))
+    with suppress(DatabaseError):
+        await database.survey(lambda reader: reader.insert(ITEMS, [Item("b")]))
     assert [item.sku for item in await database.read(lambda reader: reader.page(ITEMS, limit=9))] == ["a"]
     await database.write(lambda tx: tx.insert(ITEMS, [Item("b")]))
 

@@ -21,7 +21,7 @@ from makegood.engine.database.creation import create_tables
 from makegood.engine.database.port import Database, Work
 from makegood.engine.database.sqlite import SqliteDatabase
 from makegood.engine.deadline import Deadline
-from makegood.engine.executor import ThreadExecutor
+from makegood.engine.executor import Executors, ThreadExecutor
 from makegood.engine.host import Host
 from makegood.engine.service import Service
 from makegood.engine.world import SystemWorld
@@ -81,6 +81,10 @@ class MortalDatabase:
         answer = await self.inner.write(then_die)
         self._reaper.pass_by("after", *seen)
         return answer
+
+    async def survey(self, work: Work[T]) -> T:
+        """As the inner database."""
+        return await self.inner.survey(work)
 
     async def read(self, work: Work[T]) -> T:
         """As the inner database."""
@@ -156,7 +160,7 @@ def database_of(folder: Path, service: Service, reaper: Reaper) -> Database:
 
     apsw.connection_hooks.append(watch)
     try:
-        database = SqliteDatabase.open(path, SystemWorld(), (ThreadExecutor("write"), ThreadExecutor("read")))
+        database = SqliteDatabase.open(path, SystemWorld(), Executors.threads("shop"))
     finally:
         apsw.connection_hooks.remove(watch)
     return MortalDatabase(database, reaper, statements)

@@ -18,7 +18,7 @@ from makegood.engine.database.table import Schema, Table
 from makegood.engine.database.transaction import Reader, Transaction
 from makegood.engine.errors import DatabaseError, DatabaseUnavailable, DuplicateKey, OperationFailed
 from makegood.engine.execution import RERUNS, Execution
-from makegood.engine.executor import InlineExecutor, ThreadExecutor
+from makegood.engine.executor import Executors, InlineExecutor
 from makegood.engine.world import SystemWorld
 from tests.support.faulty import Fault, FaultyDatabase
 from tests.support.virtual_time import VirtualWorld, run, virtual
@@ -260,8 +260,7 @@ async def test_stop_iteration_in_a_thread(tmp_path: Path) -> None:
     create_tables(connection, SCHEMA)
     connection.close()
     world = SystemWorld()
-    executors = (ThreadExecutor("write"), ThreadExecutor("read"))
-    database = SqliteDatabase.open(tmp_path / "numbers.db", world, executors)
+    database = SqliteDatabase.open(tmp_path / "numbers.db", world, Executors.threads("numbers"))
     threads: list[str] = []
 
     def next_of_nothing(_tx: Transaction, numbers: Sequence[int]) -> list[int]:
@@ -274,7 +273,22 @@ async def test_stop_iteration_in_a_thread(tmp_path: Path) -> None:
         [answer] = await Execution(database, world, []).run(next_of_nothing, [1])
     database.close()
     assert isinstance(answer, OperationFailed)
-    assert threads == ["write_0"]
+    assert threads == ["numbers-write_0"]
+
+
+async def test_a_survey_holds_up_no_query(tmp_path: Path) -> None:
+    """Queries and transactions are answered while something reads for long."""
+    connection = apsw.Connection(str(tmp_path / "numbers.db"))
+    create_tables(connection, SCHEMA)
+    connection.close()
+    database = SqliteDatabase.open(tmp_path / "numbers.db", SystemWorld(), Executors.threads("numbers"))
+    over = threading.Event()
+    survey = asyncio.create_task(database.survey(lambda _: over.wait(10)))
+    async with asyncio.timeout(5):
+        assert await database.read(lambda _: 1) + await database.write(lambda _: 1) == 2
+    over.set()
+    assert await survey
+    database.close()
 
 
 @virtual

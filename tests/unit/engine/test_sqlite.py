@@ -9,7 +9,7 @@ from makegood.engine.database.creation import create_tables
 from makegood.engine.database.sqlite import SqliteDatabase
 from makegood.engine.database.transaction import Transaction
 from makegood.engine.errors import DatabaseUnavailable
-from makegood.engine.executor import InlineExecutor
+from makegood.engine.executor import Executors, InlineExecutor
 from tests.contract.database.tables import COUNTERS, ITEMS, SCHEMA, Counter, Item
 from tests.support.memory import MemoryDatabase
 from tests.support.world import ManualWorld
@@ -18,7 +18,7 @@ from tests.unit.engine.tills import Till
 
 def opened(path: Path) -> SqliteDatabase:
     """A database in this file, run in line."""
-    return SqliteDatabase.open(path, ManualWorld(), (InlineExecutor(), InlineExecutor()))
+    return SqliteDatabase.open(path, ManualWorld(), Executors.all(InlineExecutor()))
 
 
 @pytest.fixture
@@ -49,11 +49,11 @@ def test_committed_rows_survive(path: Path) -> None:
 
 
 def test_durability(path: Path) -> None:
-    """The writer flushes every commit to disk and does not hold up readers; the reader cannot write."""
+    """The writer flushes every commit to disk and does not hold up readers; those who read cannot write."""
     database = opened(path)
-    writer, reader = apsw.connections()[-2:]
+    writer, reader, surveyor = apsw.connections()[-3:]
     assert [writer.pragma("journal_mode"), writer.pragma("synchronous")] == ["wal", 2]
-    assert (writer.pragma("query_only"), reader.pragma("query_only")) == (0, 1)
+    assert [one.pragma("query_only") for one in (writer, reader, surveyor)] == [0, 1, 1]
     with pytest.raises(DatabaseUnavailable, match="readonly"):
         database.look(add)
     database.close()

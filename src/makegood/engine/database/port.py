@@ -23,6 +23,10 @@ class Database(Protocol):
         """Runs `work` on a snapshot that sees every commit made before."""
         ...
 
+    async def survey(self, work: Work[T]) -> T:
+        """As `read`, for what takes long (an audit): nobody's query waits for it."""
+        ...
+
     def close(self) -> None:
         """Waits for what is running and closes the connections."""
         ...

@@ -1,4 +1,4 @@
-"""SQLite, through apsw: one writer connection, one read-only one, each on its own worker thread.
+"""SQLite, through apsw: a writer connection and two read-only ones, each on its own worker thread.
 
 WAL, synchronous=FULL and BEGIN IMMEDIATE: what was answered is on disk, and one writer at a time decides.
 """
@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 import apsw
 import msgspec
@@ -17,7 +17,7 @@ from makegood.engine.database.ids import IdSource
 from makegood.engine.database.port import Work
 from makegood.engine.database.table import Table
 from makegood.engine.errors import DatabaseUnavailable, DuplicateKey
-from makegood.engine.executor import Executor
+from makegood.engine.executor import Executor, Executors
 from makegood.engine.world import World
 
 R = TypeVar("R", bound=msgspec.Struct)
@@ -195,42 +195,51 @@ class SqliteTransaction(BaseTransaction):
             return [row(*values) for values in self._connection.executemany(text, marks)]
 
 
+class Connections(NamedTuple):
+    """The connections to one database, each used on one thread at a time."""
+
+    writer: apsw.Connection
+    reader: apsw.Connection
+    surveyor: apsw.Connection
+
+
 class SqliteDatabase:
-    """One service's database: a file with two connections, or one connection in memory."""
+    """One service's database: a file with three connections, or one connection in memory."""
 
     def __init__(
-        self,
-        writer: apsw.Connection,
-        reader: apsw.Connection,
-        world: World,
-        executors: tuple[Executor, Executor],
-        *,
-        owns_connections: bool = True,
+        self, connections: Connections, world: World, executors: Executors, *, owns_connections: bool = True
     ) -> None:
         self.ids = IdSource(world)
         self._owns_connections = owns_connections
         self._world = world
-        self._writer, self._reader = writer, reader
-        self._write_executor, self._read_executor = executors
+        self._connections = connections
+        self._writer = connections.writer
+        self._executors = executors
 
     @classmethod
-    def open(cls, path: Path, world: World, executors: tuple[Executor, Executor]) -> Self:
+    def open(cls, path: Path, world: World, executors: Executors) -> Self:
         """A database file that has been migrated; raises DatabaseUnavailable when it cannot be opened."""
         with _translated():
-            return cls(_connect(str(path)), _connect(str(path), reads=True), world, executors)
+            connections = Connections(_connect(path), _connect(path, reads=True), _connect(path, reads=True))
+            return cls(connections, world, executors)
 
     @classmethod
     def in_memory(cls, world: World, executor: Executor, connection: apsw.Connection) -> Self:
         """A database over one connection, which outlives this object as a disk outlives a process."""
-        return cls(connection, connection, world, (executor, executor), owns_connections=False)
+        connections = Connections(connection, connection, connection)
+        return cls(connections, world, Executors.all(executor), owns_connections=False)
 
     async def write(self, work: Work[T]) -> T:
         """Runs `work` in a transaction; when this returns its effect is on disk."""
-        return await self._write_executor.run(lambda: self.transact(work))
+        return await self._executors.write.run(lambda: self.transact(work))
 
     async def read(self, work: Work[T]) -> T:
         """Runs `work` on a snapshot that sees every commit made before."""
-        return await self._read_executor.run(lambda: self.look(work))
+        return await self._executors.read.run(lambda: self.look(work))
+
+    async def survey(self, work: Work[T]) -> T:
+        """As `read`, for what takes long: queries do not wait for it."""
+        return await self._executors.survey.run(lambda: self._look(self._connections.surveyor, work))
 
     def transact(self, work: Work[T]) -> T:
         """The same as `write`, on the calling thread."""
@@ -248,13 +257,7 @@ class SqliteDatabase:
 
     def look(self, work: Work[T]) -> T:
         """The same as `read`, on the calling thread."""
-        self._abandon(self._reader)
-        with _translated():
-            self._reader.execute("BEGIN")
-        try:
-            return work(self.transaction_on(self._reader))
-        finally:
-            self._abandon(self._reader)
+        return self._look(self._connections.reader, work)
 
     def transaction_on(self, connection: apsw.Connection) -> SqliteTransaction:
         """The verbs for a transaction that has just begun on this connection."""
@@ -262,11 +265,19 @@ class SqliteDatabase:
 
     def close(self) -> None:
         """Waits for what is running and closes the files; a connection that was passed in stays open."""
-        self._write_executor.close()
-        self._read_executor.close()
+        self._executors.close()
         if self._owns_connections:
-            self._reader.close()
-            self._writer.close()
+            for connection in reversed(self._connections):
+                connection.close()
+
+    def _look(self, connection: apsw.Connection, work: Work[T]) -> T:
+        self._abandon(connection)
+        with _translated():
+            connection.execute("BEGIN")
+        try:
+            return work(self.transaction_on(connection))
+        finally:
+            self._abandon(connection)
 
     def _abandon(self, connection: apsw.Connection) -> None:
         """Rolls back what failed now, or what a roll-back that failed or a process that died left open."""
@@ -279,8 +290,8 @@ def _marks(table: Table[Any, Any], keys: list[Any]) -> list[tuple[Any, ...]]:
     return keys if len(table.key) > 1 else [(key,) for key in keys]
 
 
-def _connect(path: str, *, reads: bool = False) -> apsw.Connection:
-    connection = apsw.Connection(path)
+def _connect(path: Path, *, reads: bool = False) -> apsw.Connection:
+    connection = apsw.Connection(str(path))
     connection.set_busy_timeout(BUSY_TIMEOUT)
     for pragma in (
         "journal_mode=WAL",
