@@ -120,7 +120,7 @@ class Shop(House):
 
     def open(self, *requests: PlaceOrder) -> list[steps.Opened]:
         """The first step alone, all requests in one batch."""
-        return self.rooms["orders"].transact(lambda tx: self.orders.open(tx, requests))
+        return self.rooms["orders"].transact(lambda tx: self.orders.open(tx, [steps.Open(one) for one in requests]))
 
     def settle(self, *requests: steps.Settle) -> list[Order]:
         """The last step alone, all requests in one batch."""

@@ -19,7 +19,8 @@ from makegood.shop.coupons import contracts as coupons
 from makegood.shop.orders.asking import Asker, earlier, in_time_for
 from makegood.shop.orders.contracts import Order, Placed, PlaceOrder
 from makegood.shop.orders.settings import OrdersSettings
-from makegood.shop.orders.steps import OPEN, SETTLE, Settle
+from makegood.shop.orders.sold_out import OUT_OF_STOCK, SoldOut
+from makegood.shop.orders.steps import OPEN, SETTLE, Open, Settle
 from makegood.shop.stock import contracts as stock
 from makegood.shop.types import Participant
 
@@ -28,19 +29,26 @@ A = TypeVar("A", bound=Answer)
 Answers = Mapping[Participant, Answer | None]
 
 
-async def place(engine: Engine, settings: OrdersSettings, request: PlaceOrder, deadline: Deadline) -> Placed:
+async def place(
+    engine: Engine, settings: OrdersSettings, sold_out: SoldOut, request: PlaceOrder, deadline: Deadline
+) -> Placed:
     """Places an order, or tells what came of the same order placed before.
 
     The caller should wait a little longer than `decide_within`. Raises Overloaded when nothing was written, and
     DeadlineExceeded when opening the order did not succeed in time: the same key may be placed again.
     """
-    opened = await engine.call(OPEN, request, earlier(deadline, Deadline.after(settings.decide_within)))
+    until = earlier(deadline, Deadline.after(settings.decide_within))
+    refusal = await sold_out.refusal(engine, request.lines, until)
+    opened = await engine.call(OPEN, Open(request, refusal), until)
     if opened.order is None:
         return Placed("key_reused")
     decided_by = Deadline.after((opened.deadline - engine.now()) / 1000)
     asker = Asker(engine, earlier(in_time_for(deadline), decided_by), settings.attempt_timeout)
     if opened.drive:
-        return _placed(await _drive(asker, opened.order, opened.deadline))
+        order = await _drive(asker, opened.order, opened.deadline)
+        if order.decision == OUT_OF_STOCK:
+            sold_out.remember(order.lines)
+        return _placed(order)
     return _placed(await asker.watch(opened.order, lambda order: order.decision != ""))
 
 

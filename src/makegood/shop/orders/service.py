@@ -20,6 +20,7 @@ from makegood.shop.orders.changes import change
 from makegood.shop.orders.place import place
 from makegood.shop.orders.quote import quote
 from makegood.shop.orders.settings import OrdersSettings
+from makegood.shop.orders.sold_out import SoldOut
 from makegood.shop.payments import contracts as payments
 
 
@@ -31,14 +32,15 @@ class Orders(Service):
 
     def __init__(self, settings: OrdersSettings | None = None) -> None:
         self.settings = settings or OrdersSettings()
+        self._sold_out = SoldOut()
 
     @async_operation(contracts.PLACE)
     async def place(self, request: contracts.PlaceOrder, deadline: Deadline) -> contracts.Placed:
         """Places an order, or tells what came of the same order placed before."""
-        return await place(self.engine, self.settings, request, deadline)
+        return await place(self.engine, self.settings, self._sold_out, request, deadline)
 
     @operation(steps.OPEN, sheds=True)
-    def open(self, tx: Transaction, requests: Sequence[contracts.PlaceOrder]) -> list[steps.Opened]:
+    def open(self, tx: Transaction, requests: Sequence[steps.Open]) -> list[steps.Opened]:
         """Opens an order for each key not seen before."""
         return steps.open_orders(tx, requests, self.settings)
 

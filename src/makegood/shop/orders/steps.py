@@ -17,6 +17,13 @@ from makegood.shop.types import Line, Participant
 AMOUNT_MISMATCH = "amount_mismatch"
 
 
+class Open(msgspec.Struct, frozen=True):
+    """What the buyer wants; `refusal` is the code with which it is refused at once, or empty."""
+
+    order: PlaceOrder
+    refusal: str = ""
+
+
 class Opened(msgspec.Struct, frozen=True):
     """The order of this key, to be decided by `deadline` (ms UTC); None when the key has another body.
 
@@ -46,22 +53,23 @@ class Settled(msgspec.Struct, frozen=True):
     order: Order
 
 
-OPEN = Operation("orders", "Open", PlaceOrder, Opened)
+OPEN = Operation("orders", "Open", Open, Opened)
 SETTLE = Operation("orders", "Settle", Settle, Settled)
 
 
-def open_orders(tx: Transaction, requests: Sequence[PlaceOrder], settings: OrdersSettings) -> list[Opened]:
+def open_orders(tx: Transaction, requests: Sequence[Open], settings: OrdersSettings) -> list[Opened]:
     """Opens an order for each key not seen before, of equal keys for the first; one with wrong sums is refused."""
-    idems = [_digest(f"{request.user} {request.key}".encode()) for request in requests]
+    idems = [_digest(f"{request.order.user} {request.order.key}".encode()) for request in requests]
     known = {row.idem: row for row in tx.select_by(ORDERS, "idem", idems)}
     fresh: list[OrderRow] = []
     lines: list[LineRow] = []
     answers: list[Opened] = []
-    for request, idem in zip(requests, idems, strict=True):
+    for asked, idem in zip(requests, idems, strict=True):
+        request = asked.order
         request_hash = _digest(msgspec.json.encode(request))
         row = known.get(idem)
         if new := row is None:
-            row = known[idem] = _open(tx, request, idem, request_hash, settings)
+            row = known[idem] = _open(tx, asked, idem, request_hash, settings)
             fresh.append(row)
             lines.extend(_line_rows(row.order_id, request.lines))
         answers.append(_opened(row, request, drive=new) if row.request_hash == request_hash else Opened(None))
@@ -93,7 +101,8 @@ def _decide(tx: Transaction, row: OrderRow, request: Settle) -> None:
         moves.confirm(tx, row)
 
 
-def _open(tx: Transaction, request: PlaceOrder, idem: str, request_hash: str, settings: OrdersSettings) -> OrderRow:
+def _open(tx: Transaction, asked: Open, idem: str, request_hash: str, settings: OrdersSettings) -> OrderRow:
+    request = asked.order
     goods_amount = sum(line.quantity * line.unit_price for line in request.lines)
     discount = goods_amount + request.shipping_fee - request.balance - request.amount_due
     most = 0 if request.coupon_id is None else goods_amount
@@ -121,8 +130,8 @@ def _open(tx: Transaction, request: PlaceOrder, idem: str, request_hash: str, se
         due_at=deadline,
         changes=NO_CHANGES,
     )
-    if not sums_match:
-        moves.refuse(tx, row, AMOUNT_MISMATCH, ())
+    if refusal := asked.refusal if sums_match else AMOUNT_MISMATCH:
+        moves.refuse(tx, row, refusal, ())
     return row
 
 
