@@ -12,6 +12,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from makegood.cli.failure import CommandFailed
+from makegood.cli.replays import Replay, replay
 from makegood.cli.running import FAILURES, shop_in
 from makegood.embedded.operator_client import OperatorClient
 
@@ -60,21 +61,38 @@ def list_dead_letters(data: Path, after: str | None, limit: int, *, as_json: boo
 
 
 def replay_dead_letters(data: Path, ids: Sequence[str] | None, *, as_json: bool) -> None:
-    """Replays some or all, and says what became of each; exits with 1 when one is not there."""
+    """Replays some or all, and says what became of each.
 
-    async def work(operator: OperatorClient) -> dict[str, bool]:
+    Exits with 1 when one is not there or has failed again.
+    """
+
+    async def work(operator: OperatorClient) -> list[Replay]:
         chosen = ids or [letter["id"] for letter in await _all_letters(operator)]
-        return {id: await operator.replay(id) for id in chosen}
+        with Progress(console=Console(stderr=True), disable=as_json) as progress:
+            parts = progress.track(range(0, len(chosen), PAGE), description="replaying")
+            return [one for begin in parts for one in await replay(operator, chosen[begin : begin + PAGE])]
 
-    outcomes = _with_operator(data, work)
+    done = _with_operator(data, work)
     if as_json:
-        _print_json([{"id": id, "replayed": done} for id, done in outcomes.items()])
+        _print_json([one._asdict() for one in done])
     else:
-        for id, done in outcomes.items():
-            print(f"{id}: {'will be tried again now' if done else 'is not there; list them again'}")
-        print(f"{sum(outcomes.values())} of {len(outcomes)} replayed")
-    if not all(outcomes.values()):
+        for one in done:
+            print(f"{one.id}: {_told(one)}")
+        print(f"{sum(one.outcome == 'handled' for one in done)} of {len(done)} handled")
+    if any(one.outcome in ("gone", "failed") for one in done):
         sys.exit(1)
+
+
+def _told(one: Replay) -> str:
+    match one.outcome:
+        case "handled":
+            return "handled"
+        case "failed":
+            return f"failed again: {one.error}"
+        case "waiting":
+            return "is to be tried, and has not been yet: list the dead letters again a little later"
+        case "gone":
+            return "is not there; list them again"
 
 
 async def _all_letters(operator: OperatorClient) -> list[dict[str, Any]]:

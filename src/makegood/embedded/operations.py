@@ -1,15 +1,17 @@
 """What the web and the operators ask of the running shop."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from makegood.audit import TITLES
-from makegood.engine.broker.embedded import EmbeddedBroker
+from makegood.embedded.traces import traces
+from makegood.engine.batching import Batcher
+from makegood.engine.broker.embedded import EmbeddedBroker, GroupStats
 from makegood.engine.contracts import Operation
 from makegood.engine.database.transaction import Reader
-from makegood.engine.dead_letters import DeadLetters
+from makegood.engine.dead_letters import DeadLetters, Looked
 from makegood.engine.deadline import Deadline
 from makegood.engine.errors import EngineError
 from makegood.engine.host import Host
@@ -22,11 +24,22 @@ Q = TypeVar("Q")
 A = TypeVar("A")
 
 LOOK_EVERY = 2.0
-"""Seconds between counts of what was set aside or given up."""
+"""Seconds between counts of what waits, was set aside or given up."""
+LATE = 10_000
+"""Milliseconds after which a task that may run should have begun."""
 EXAMPLES = 10
 """Most findings of a promise that are shown."""
 COUNTED = 1_000
 """Most of them that are counted."""
+
+
+class _Counts(NamedTuple):
+    """What waits in a service's tables."""
+
+    set_aside: int = 0
+    dead: int = 0
+    tasks_due: int = 0
+    tasks_late: int = 0
 
 
 class Operations:
@@ -38,8 +51,8 @@ class Operations:
         self._audit = audit
         self._auditing = asyncio.Lock()
         self._letters = DeadLetters(host.runtimes)
-        self._lag: dict[str, int] = {}
-        self._failed: dict[str, tuple[int, int]] = {}
+        self._groups: dict[str, GroupStats] = {}
+        self._counts: dict[str, _Counts] = {}
         self.opened = False
         """Whether everything that belongs to the start is done."""
         self._trouble: str | None = None
@@ -56,18 +69,26 @@ class Operations:
         """None when orders can be taken, else why not."""
         return self._trouble if self.opened else "the shop is starting"
 
-    async def dead_letters(self, after: str | None, limit: int) -> port.DeadLetters:
-        """At most `limit` dead letters behind `after`. Raises ValueError for what is no id."""
-        letters = await self._letters.page(after, limit + 1)
+    async def dead_letters(
+        self, after: str | None, limit: int, service: str | None = None, group: str | None = None
+    ) -> port.DeadLetters:
+        """At most `limit` dead letters behind `after`, all or a service's or group's. Raises ValueError."""
+        letters = await self._letters.page(after, limit + 1, service, group)
         shown = letters[:limit]
         return port.DeadLetters(tuple(shown), shown[-1].id if len(letters) > limit else None)
 
-    async def replay_dead_letter(self, id: str) -> bool:
-        """Has it tried again at once; False when there is no such letter."""
-        try:
-            return await self._letters.replay(id)
-        except ValueError:
-            return False
+    async def replay_dead_letters(self, ids: Sequence[str]) -> list[bool]:
+        """Has each tried again at once. Raises ValueError when one is no id; then none is replayed."""
+        await self._letters.look(ids)
+        return [await self._letters.replay(id) for id in ids]
+
+    async def look_at_dead_letters(self, ids: Sequence[str]) -> list[Looked]:
+        """What has become of each. Raises ValueError when one is no id."""
+        return await self._letters.look(ids)
+
+    async def traces(self, keys: Sequence[str]) -> port.Traces:
+        """Work under one of these keys, and set-aside events that name one."""
+        return await traces(self._host.runtimes, keys)
 
     async def audit(self) -> port.AuditReport:
         """Checks the promises on the live shop; one audit at a time."""
@@ -90,13 +111,14 @@ class Operations:
             await asyncio.sleep(LOOK_EVERY)
 
     async def _count(self) -> None:
-        self._lag = {stats.group: stats.backlog for stats in await self._broker.stats()}
+        self._groups = {stats.group: stats for stats in await self._broker.stats()}
         for name, runtime in self._host.runtimes.items():
-            self._failed[name] = await runtime.database.read(partial(_count_failed, runtime.service.tables))
+            self._counts[name] = await runtime.database.read(partial(_count, runtime.service.tables))
 
     def _figures(self, runtime: ServiceRuntime) -> port.ServiceFigures:
         figures = [queue.figures for queue in runtime.queues()]
-        set_aside, dead = self._failed.get(runtime.service.name, (0, 0))
+        counts = self._counts.get(runtime.service.name, _Counts())
+        groups = [_group(group, self._groups.get(group)) for group in runtime.groups]
         return port.ServiceFigures(
             runtime.service.name,
             sum(one.batches for one in figures),
@@ -104,10 +126,27 @@ class Operations:
             sum(one.failed for one in figures),
             sum(queue.waiting for queue in runtime.queues()),
             runtime.outbox.backlog,
-            sum(self._lag.get(group, 0) for group in runtime.groups),
-            set_aside,
-            dead,
+            sum(group.lag for group in groups),
+            counts.set_aside,
+            counts.dead,
+            runtime.execution.commits,
+            tuple(_function(queue) for queue in runtime.queues()),
+            tuple(groups),
+            counts.tasks_due,
+            counts.tasks_late,
         )
+
+
+def _function(queue: Batcher[Any, Any]) -> port.FunctionFigures:
+    did = queue.figures
+    name = queue.name.partition(".")[2]
+    return port.FunctionFigures(
+        name, did.batches, did.requests, did.failed, did.expired, did.shed, did.seconds, queue.waiting
+    )
+
+
+def _group(name: str, stats: GroupStats | None) -> port.GroupFigures:
+    return port.GroupFigures(name, stats.backlog if stats else 0, stats.oldest if stats else 0)
 
 
 def _promise(checked: Checked) -> port.PromiseChecked:
@@ -115,9 +154,10 @@ def _promise(checked: Checked) -> port.PromiseChecked:
     return port.PromiseChecked(checked.promise, TITLES[checked.promise], checked.examined, checked.count, examples)
 
 
-def _count_failed(tables: EngineTables, reader: Reader) -> tuple[int, int]:
-    """Events to be tried again, and events and tasks that were given up."""
+def _count(tables: EngineTables, reader: Reader) -> _Counts:
     events = reader.page(tables.set_aside, limit=COUNTED)
     waiting = sum(event.due_at is not None for event in events)
-    tasks = reader.page(tables.tasks, where={"state": "GIVEN_UP"}, limit=COUNTED)
-    return waiting, len(events) - waiting + len(tasks)
+    given_up = reader.page(tables.tasks, where={"state": "GIVEN_UP"}, limit=COUNTED)
+    due = reader.due(tables.tasks, "due_at", reader.now, COUNTED)
+    late = [task for task in due if task.due_at is not None and task.due_at <= reader.now - LATE]
+    return _Counts(waiting, len(events) - waiting + len(given_up), len(due), len(late))

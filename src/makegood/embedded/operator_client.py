@@ -1,5 +1,7 @@
 """The operators' API, as the command line uses it."""
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -8,7 +10,6 @@ import httpx
 
 from makegood.embedded.directory import RunFile
 
-NOT_FOUND = 404
 TIMEOUT = 120.0
 """Seconds that an audit or a load may take to answer."""
 
@@ -46,19 +47,23 @@ class OperatorClient:
         query = f"?limit={limit}" + (f"&after={after}" if after else "")
         return self._good(await self._send("GET", f"/api/ops/dead-letters{query}"), "the list was refused")
 
-    async def replay(self, id: str) -> bool:
-        """Has a dead letter tried again; False when there is no such letter."""
-        answer = await self._send("POST", f"/api/ops/dead-letters/{id}/replay")
-        if answer.status_code == NOT_FOUND:
-            return False
-        self._good(answer, "the replay was refused")
-        return True
+    async def replay(self, ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Has at most 100 dead letters tried again: an `outcome` each, `replayed` or `gone`."""
+        return await self._of_letters("replay", ids, "the replay was refused: take ids from the list")
+
+    async def outcomes(self, ids: Sequence[str]) -> list[dict[str, Any]]:
+        """What has become of at most 100 dead letters: an `outcome` each, `waiting`, `failed` or `gone`."""
+        return await self._of_letters("outcomes", ids, "the question was refused")
+
+    async def _of_letters(self, what: str, ids: Sequence[str], failure: str) -> list[dict[str, Any]]:
+        body = json.dumps({"ids": list(ids)}).encode()
+        answer = await self._send("POST", f"/api/ops/dead-letters/{what}", content=body, type="application/json")
+        return self._good(answer, failure)["outcomes"]
 
     async def _send(self, method: str, path: str, *, content: bytes | None = None, type: str = "") -> httpx.Response:
+        headers = {"Content-Type": type} if type else {}
         try:
-            return await self._http.request(
-                method, path, content=content, headers={"Content-Type": type} if type else {}
-            )
+            return await self._http.request(method, path, content=content, headers=headers)
         except httpx.HTTPError as error:
             raise OperatorError(
                 f"the shop at {self._http.base_url} does not answer ({error!r}): see whether it runs"

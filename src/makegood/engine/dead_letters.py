@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final, Literal
 
@@ -16,6 +16,8 @@ from makegood.engine.tables import SetAside, TaskRow
 EVENT: Final = "event"
 TASK: Final = "task"
 """The two kinds, in the order of listing."""
+Outcome = Literal["gone", "waiting", "failed"]
+"""What has become of a letter: it is not there (any more), is to be tried, or was tried and has failed."""
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
@@ -38,6 +40,13 @@ class DeadLetter(msgspec.Struct, frozen=True):
     body: str
 
 
+class Looked(msgspec.Struct, frozen=True):
+    """What has become of a letter. `gone` behind a replay: it took effect. The letter is None when it is not there."""
+
+    outcome: Outcome
+    letter: DeadLetter | None = None
+
+
 class _Position(msgspec.Struct, frozen=True, array_like=True, order=True):
     """What an id says: the service, the kind, and the row's key (a task's has two parts)."""
 
@@ -54,16 +63,31 @@ class DeadLetters:
     def __init__(self, runtimes: Mapping[str, ServiceRuntime]) -> None:
         self._runtimes = runtimes
 
-    async def page(self, after: str | None, limit: int) -> list[DeadLetter]:
-        """At most `limit`, by service and kind, behind the id `after`. Raises ValueError for what is no id."""
+    async def page(
+        self, after: str | None, limit: int, service: str | None = None, group: str | None = None
+    ) -> list[DeadLetter]:
+        """At most `limit`, by service and kind, behind the id `after`; with `service` or `group` only its own.
+
+        A task's group is its service. Raises ValueError for what is no id.
+        """
         behind = _read(after) if after else _Position()
         found: list[DeadLetter] = []
         for name in sorted(self._runtimes):
-            if name >= behind.service:
+            if name >= behind.service and service in (None, name):
                 start = behind if name == behind.service else _Position(name)
-                look = partial(_look, self._runtimes[name], start, limit - len(found))
+                look = partial(_look, self._runtimes[name], start, limit - len(found), group)
                 found.extend(await self._runtimes[name].database.read(look))
         return found
+
+    async def look(self, ids: Sequence[str]) -> list[Looked]:
+        """What has become of each letter. Raises ValueError for what is no id."""
+        places = [_read(id) for id in ids]
+        found: dict[_Position, Looked] = {}
+        for name in sorted({at.service for at in places if at.service in self._runtimes}):
+            of_service = [at for at in places if at.service == name]
+            runtime = self._runtimes[name]
+            found |= await runtime.database.read(partial(_look_at, runtime, of_service))
+        return [found.get(at, Looked("gone")) for at in places]
 
     async def replay(self, id: str) -> bool:
         """Lets it be tried again at once; False when it is not there. Raises ValueError for what is no id."""
@@ -77,21 +101,8 @@ class DeadLetters:
         return await runtime.execution.run_one(partial(inbox.replay, tables), (at.first, at.second, at.third))
 
 
-def _look(runtime: ServiceRuntime, behind: _Position, limit: int, reader: Reader) -> list[DeadLetter]:
-    tables, name = runtime.service.tables, runtime.service.name
-    found: list[DeadLetter] = []
-    if behind.kind == EVENT and limit > 0:
-        events = reader.page(tables.set_aside, after=(behind.first, behind.second, behind.third), limit=limit)
-        found.extend(_event(name, row) for row in events)
-        behind = _Position(name, TASK)
-    if limit > len(found):
-        after: Any = (behind.first, behind.second)
-        given_up = reader.page(tables.tasks, where={"state": "GIVEN_UP"}, after=after, limit=limit - len(found))
-        found.extend(_task(name, row) for row in given_up)
-    return found
-
-
-def _event(service: str, row: SetAside) -> DeadLetter:
+def event_letter(service: str, row: SetAside) -> DeadLetter:
+    """An event that a service has set aside."""
     return DeadLetter(
         _write(_Position(service, EVENT, row.group_name, row.topic, row.event_id)),
         service,
@@ -106,6 +117,42 @@ def _event(service: str, row: SetAside) -> DeadLetter:
         row.error,
         row.body.decode(errors="replace"),
     )
+
+
+def _look(
+    runtime: ServiceRuntime, behind: _Position, limit: int, group: str | None, reader: Reader
+) -> list[DeadLetter]:
+    tables, name = runtime.service.tables, runtime.service.name
+    found: list[DeadLetter] = []
+    if behind.kind == EVENT and limit > 0:
+        start = (behind.first, behind.second, behind.third)
+        where = None if group is None else {"group_name": group}
+        events = reader.page(tables.set_aside, where=where, after=start, limit=limit)
+        found.extend(event_letter(name, row) for row in events)
+        behind = _Position(name, TASK)
+    if limit > len(found) and group in (None, name):
+        after: Any = (behind.first, behind.second)
+        given_up = reader.page(tables.tasks, where={"state": "GIVEN_UP"}, after=after, limit=limit - len(found))
+        found.extend(_task(name, row) for row in given_up)
+    return found
+
+
+def _look_at(runtime: ServiceRuntime, places: Sequence[_Position], reader: Reader) -> dict[_Position, Looked]:
+    tables, name = runtime.service.tables, runtime.service.name
+    events = reader.select(tables.set_aside, [(at.first, at.second, at.third) for at in places if at.kind == EVENT])
+    works = reader.select(tables.tasks, [(at.first, at.second) for at in places if at.kind == TASK])
+    found = {_Position(name, EVENT, *key): _event_looked(name, row) for key, row in events.items()}
+    return found | {_Position(name, TASK, *key): _task_looked(name, row) for key, row in works.items()}
+
+
+def _event_looked(service: str, row: SetAside) -> Looked:
+    return Looked("failed" if row.tries else "waiting", event_letter(service, row))
+
+
+def _task_looked(service: str, row: TaskRow) -> Looked:
+    """A run that is under way has counted its attempt already."""
+    tried = row.attempt > 0 and row.leased_by is None
+    return Looked("failed" if tried or row.state == "GIVEN_UP" else "waiting", _task(service, row))
 
 
 def _task(service: str, row: TaskRow) -> DeadLetter:

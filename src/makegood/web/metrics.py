@@ -1,8 +1,8 @@
-"""Figures for Prometheus: requests by route and status with their latency, and what the services report."""
+"""Figures for Prometheus: requests by route and status with their latency, the process, what the services report."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -14,6 +14,7 @@ COUNTERS = {
     "batches": "Batches run since the start",
     "requests": "Requests in those batches",
     "failures": "Requests that raised",
+    "commits": "Transactions committed since the start",
 }
 GAUGES = {
     "queue": "Calls that wait for a batch",
@@ -22,14 +23,24 @@ GAUGES = {
     "set_aside": "Events that failed and will be tried again",
     "dead": "Events and tasks given up",
 }
+FUNCTION_COUNTERS = {
+    "batches": "Batches that a function has run since the start",
+    "requests": "Requests in those batches",
+    "failed": "Requests that raised",
+    "expired": "Requests dropped before they ran: their deadline had passed",
+    "shed": "Requests refused at once: they would have waited too long",
+    "seconds": "Seconds in the function's transactions",
+}
+Family = CounterMetricFamily | GaugeMetricFamily
 
 
 class Metrics:
-    """One registry of its own; labels are bounded by the routes there are, and the statuses they give."""
+    """One registry of its own; labels are bounded by the routes, statuses, services and functions there are."""
 
     def __init__(self, shop: Shop) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(_Services(shop))
+        ProcessCollector(registry=self._registry)
         self._seconds = Histogram(
             "makegood_http_request_seconds",
             "Seconds from a request's headers to its answer's headers",
@@ -62,17 +73,25 @@ class _Services(Collector):
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        """Every figure, with the service as its label."""
+        """Every figure, with the service as its label, and those of its functions."""
         figures = list(self._shop.services())
         for name, help in COUNTERS.items():
             yield _family(CounterMetricFamily(f"makegood_service_{name}", help, labels=["service"]), name, figures)
         for name, help in GAUGES.items():
             yield _family(GaugeMetricFamily(f"makegood_service_{name}", help, labels=["service"]), name, figures)
+        for name, help in FUNCTION_COUNTERS.items():
+            yield _function_family(name, help, figures)
 
 
-def _family(
-    family: CounterMetricFamily | GaugeMetricFamily, name: str, figures: Iterable[ServiceFigures]
-) -> CounterMetricFamily | GaugeMetricFamily:
+def _family(family: Family, name: str, figures: Sequence[ServiceFigures]) -> Family:
     for one in figures:
         family.add_metric([one.service], getattr(one, name))
+    return family
+
+
+def _function_family(name: str, help: str, figures: Sequence[ServiceFigures]) -> Family:
+    family = CounterMetricFamily(f"makegood_function_{name}", help, labels=["service", "function"])
+    for one in figures:
+        for did in one.functions:
+            family.add_metric([one.service, did.function], getattr(did, name))
     return family

@@ -1,4 +1,4 @@
-"""What operators do: ship orders, refund payments, load files, open sessions, look into an order."""
+"""What operators do: ship orders, refund payments, replay dead letters, load files, open sessions, look into orders."""
 
 import asyncio
 from itertools import count
@@ -15,7 +15,7 @@ from makegood.shop.orders import contracts as orders
 from makegood.shop.payments import contracts as payments
 from makegood.shop.types import IdempotencyKey
 from makegood.times import rfc3339
-from makegood.web import buying
+from makegood.web import buying, letters
 from makegood.web.access import OPERATOR, Access, UserRequest
 from makegood.web.asgi import Receive, check_json, header, read_body
 from makegood.web.bodies import read, takes
@@ -42,7 +42,13 @@ class RefundView(msgspec.Struct, frozen=True):
 
 def routes(shop: Shop, access: Access, tokens: Tokens) -> list[HTTPRouteHandler]:
     """Everything operators do to orders, payments, users and the catalogue."""
-    return [*_orders(shop, access), _refund(shop, access), _sessions(shop, access, tokens), _load(shop, access)]
+    return [
+        *_orders(shop, access),
+        *letters.routes(shop, access),
+        _refund(shop, access),
+        _sessions(shop, access, tokens),
+        _load(shop, access),
+    ]
 
 
 def _orders(shop: Shop, access: Access) -> list[HTTPRouteHandler]:

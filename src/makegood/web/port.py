@@ -1,12 +1,12 @@
 """What the web asks of the shop that runs behind it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeVar
 
 import msgspec
 
 from makegood.engine.contracts import Operation
-from makegood.engine.dead_letters import DeadLetter
+from makegood.engine.dead_letters import DeadLetter, Looked
 from makegood.engine.deadline import Deadline
 
 Q = TypeVar("Q")
@@ -18,6 +18,37 @@ class DeadLetters(msgspec.Struct, frozen=True):
 
     letters: tuple[DeadLetter, ...]
     next: str | None = None
+
+
+class WorkSeen(msgspec.Struct, frozen=True):
+    """A task that is not done: of a service, its kind and key. Times in ms UTC; `next_at` None: given up.
+
+    `attempt` counts the runs begun since it was asked for, `running` says that one is under way (or its process has
+    died), `error` is why the last run failed. A task that is done leaves no trace.
+    """
+
+    service: str
+    kind: str
+    key: str
+    attempt: int
+    running: bool
+    created_at: int
+    next_at: int | None
+    error: str
+    payload: str
+
+
+class Traces(msgspec.Struct, frozen=True):
+    """What waits or has failed around an order, and who listens to what.
+
+    `listeners` names the groups that hear an event, `orders: paid`. Not `complete`: there are more set-aside events
+    than were looked through.
+    """
+
+    letters: tuple[DeadLetter, ...]
+    work: tuple[WorkSeen, ...]
+    listeners: Mapping[str, tuple[str, ...]]
+    complete: bool = True
 
 
 class PromiseChecked(msgspec.Struct, frozen=True):
@@ -37,11 +68,37 @@ class AuditReport(msgspec.Struct, frozen=True):
     promises: tuple[PromiseChecked, ...]
 
 
+class FunctionFigures(msgspec.Struct, frozen=True):
+    """What one function of a service has done since it started; `seconds` is time in its transactions.
+
+    `failed` requests raised, `expired` ones were dropped before they ran, `shed` ones were refused at once.
+    """
+
+    function: str
+    batches: int
+    requests: int
+    failed: int
+    expired: int
+    shed: int
+    seconds: float
+    waiting: int = 0
+    """Calls in its queue now."""
+
+
+class GroupFigures(msgspec.Struct, frozen=True):
+    """A consumer group: messages it has not handled, and the age of the oldest in ms (0 without one)."""
+
+    group: str
+    lag: int
+    oldest: int
+
+
 class ServiceFigures(msgspec.Struct, frozen=True):
     """What a service in this process has done since it started, and what waits in it now.
 
-    `batches`, `requests` and `failures` only grow. `queue` is calls that wait, `outbox` messages not yet sent,
-    `lag` messages its groups have not handled, `set_aside` events to be tried again, `dead` those given up.
+    `batches`, `requests`, `failures` and `commits` only grow. `queue` is calls that wait, `outbox` messages not yet
+    sent, `lag` messages its groups have not handled, `set_aside` events to be tried again, `dead` those given up.
+    `tasks_due` may run now, `tasks_late` of them should have begun some seconds ago. Counts of rows end at a limit.
     """
 
     service: str
@@ -53,6 +110,11 @@ class ServiceFigures(msgspec.Struct, frozen=True):
     lag: int
     set_aside: int
     dead: int
+    commits: int = 0
+    functions: tuple[FunctionFigures, ...] = ()
+    groups: tuple[GroupFigures, ...] = ()
+    tasks_due: int = 0
+    tasks_late: int = 0
 
 
 class Shop(Protocol):
@@ -70,12 +132,25 @@ class Shop(Protocol):
         """None when orders can be taken, else why not."""
         ...
 
-    async def dead_letters(self, after: str | None, limit: int) -> DeadLetters:
-        """At most `limit` dead letters behind the id `after`. Raises ValueError for what is no id."""
+    async def dead_letters(
+        self, after: str | None, limit: int, service: str | None = None, group: str | None = None
+    ) -> DeadLetters:
+        """At most `limit` dead letters behind the id `after`, all or a service's or group's. Raises ValueError."""
         ...
 
-    async def replay_dead_letter(self, id: str) -> bool:
-        """Has the consumer try this event again from its first try; False when there is no such letter."""
+    async def replay_dead_letters(self, ids: Sequence[str]) -> list[bool]:
+        """Has each tried again at once, from its first try; False for one that is not there.
+
+        Raises ValueError when one of them is no id; then none is replayed.
+        """
+        ...
+
+    async def look_at_dead_letters(self, ids: Sequence[str]) -> list[Looked]:
+        """What has become of each. Raises ValueError when one of them is no id."""
+        ...
+
+    async def traces(self, keys: Sequence[str]) -> Traces:
+        """Work under one of these keys, and set-aside events that name one: ids of an order, its payments, refunds."""
         ...
 
     async def audit(self) -> AuditReport:

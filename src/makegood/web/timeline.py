@@ -2,31 +2,39 @@
 
 import asyncio
 from collections.abc import Iterator
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
 from makegood.engine.contracts import Operation
+from makegood.engine.dead_letters import TASK
 from makegood.engine.deadline import Deadline
 from makegood.engine.errors import EngineError
 from makegood.shop.accounts import contracts as accounts
 from makegood.shop.coupons import contracts as coupons
 from makegood.shop.journal import contracts as journal
-from makegood.shop.journal.contracts import Entry
 from makegood.shop.orders import contracts as orders
-from makegood.shop.orders.contracts import Order
 from makegood.shop.payments import contracts as payments
-from makegood.shop.payments.contracts import Payment
+from makegood.shop.payments.contracts import Payment, PaymentTrail
+from makegood.shop.points import contracts as points
 from makegood.shop.reservation_contracts import ReservationFound, ReservationOf
 from makegood.shop.stock import contracts as stock
 from makegood.times import rfc3339
+from makegood.web import moments
+from makegood.web.hearings import Known, of_events
+from makegood.web.links import orders_of
+from makegood.web.moments import Moment, Source, Timed
 from makegood.web.port import Shop
 from makegood.web.problems import Problem
 from makegood.web.views import OrderView
+from makegood.web.waiting import in_time
 
 TIMEOUT = 5.0
 """Seconds to wait for the services."""
-Source = Literal["orders", "payments", "journal", "stock", "coupons", "accounts"]
+MOST = 500
+"""Most moments that are shown, the oldest first."""
+Missing = Source | Literal["tasks"]
+"""Who did not answer; `tasks` are work that waits and events that were set aside."""
 RESERVATIONS: tuple[tuple[Source, Operation[ReservationOf, ReservationFound]], ...] = (
     ("stock", stock.RESERVATION),
     ("coupons", coupons.RESERVATION),
@@ -36,42 +44,109 @@ Q = TypeVar("Q")
 A = TypeVar("A")
 
 
-class Moment(msgspec.Struct, frozen=True):
-    """Something that happened around the order: when, in which service, what; `detail` differs with the source: in it,
-    `payload`, `taken` and `answer` are JSON text as the service stored it."""
+class PaymentSeen(msgspec.Struct, frozen=True):
+    """A payment as operators see it: amounts in fen.
 
-    at: str
-    source: Source
-    what: str
-    detail: dict[str, Any]
+    `refundable` is what was captured and is neither refunded nor asked to be. `told_by` says whether the platform told
+    us of the capture by itself (`notice`) or when asked (`query`); `asked` questions were asked, the next at `ask_at`.
+    """
+
+    payment_id: str
+    channel: str
+    state: payments.PaymentState
+    amount: int
+    captured: int
+    refunded: int
+    refundable: int
+    trade_no: str
+    told_by: payments.ToldBy | None
+    asked: int | None
+    ask_at: str | None
+
+    @classmethod
+    def of(cls, payment: Payment, trail: PaymentTrail | None) -> "PaymentSeen":
+        """The payment as operators see it; without its trail some of it is not known."""
+        promised = sum(refund.amount for refund in payment.refunds if refund.state != "FAILED")
+        return cls(
+            payment_id=str(payment.payment_id),
+            channel=payment.channel,
+            state=payment.state,
+            amount=payment.amount,
+            captured=payment.captured,
+            refunded=payment.refunded,
+            refundable=payment.captured - promised,
+            trade_no=payment.trade_no,
+            told_by=trail.told_by if trail else None,
+            asked=trail.asked if trail else None,
+            ask_at=rfc3339(trail.ask_at) if trail and trail.ask_at is not None else None,
+        )
 
 
 class Timeline(msgspec.Struct, frozen=True):
-    """The order and all moments, the oldest first; `missing` names the services that did not answer."""
+    """The order and its buyer, its payments, and all moments, the oldest first.
+
+    `missing` names who did not answer. Not `complete`: there is more than is shown, or than was looked through.
+    """
 
     order_id: str
+    user: str | None
     order: OrderView | None
+    payments: list[PaymentSeen]
     moments: list[Moment]
-    missing: list[Source]
+    missing: list[Missing]
+    complete: bool
 
 
-Timed = tuple[int, Moment]
+async def timeline(shop: Shop, number: int) -> Timeline:
+    """Asks every service about the order; `number` is its id, or that of one of its payments.
 
-
-async def timeline(shop: Shop, order_id: int) -> Timeline:
-    """Asks every service about the order; raises Problem not_found when none of them knows it."""
-    reader = _Reader(shop, order_id)
-    await asyncio.gather(
-        reader.read_order(),
-        reader.read_payments(),
-        reader.read_journal(),
-        *[reader.read_reservation(source, operation) for source, operation in RESERVATIONS],
-    )
-    if not reader.timed and not reader.missing:
+    Raises Problem not_found when nobody knows it.
+    """
+    found = await _of_order(shop, number)
+    if found is None:
+        order_id = (await orders_of(shop, [number])).get(number)
+        found = None if order_id is None else await _of_order(shop, order_id)
+    if found is None:
         raise Problem("not_found")
-    reader.timed.sort(key=lambda one: one[0])
-    order = reader.order and OrderView.of(reader.order)
-    return Timeline(str(order_id), order, [moment for _, moment in reader.timed], sorted(reader.missing))
+    return found
+
+
+async def _of_order(shop: Shop, order_id: int) -> Timeline | None:
+    reader = _Reader(shop, order_id)
+    await reader.read()
+    timed = list(_moments(reader.known))
+    if not timed and not reader.missing:
+        return None
+    known = reader.known
+    return Timeline(
+        order_id=str(order_id),
+        user=known.order and known.order.user,
+        order=known.order and OrderView.of(known.order),
+        payments=[PaymentSeen.of(one, known.trails.get(one.payment_id)) for one in known.payments.values()],
+        moments=moments.in_order(timed)[:MOST],
+        missing=sorted(reader.missing),
+        complete=known.traces.complete and len(timed) <= MOST,
+    )
+
+
+def _moments(known: Known) -> Iterator[Timed]:
+    # A capture comes before the change of its order, should both be of the same millisecond.
+    for payment in known.payments.values():
+        yield from moments.of_payment(payment, known.trails.get(payment.payment_id))
+    if known.order is not None:
+        yield from moments.of_order(known.order)
+    for source, found in known.reservations.items():
+        yield from moments.of_reservation(_source(source), found)
+    yield from map(moments.of_refused, known.refused)
+    yield from of_events(known)
+    yield from map(moments.of_points, known.points)
+    yield from map(moments.of_entry, known.entries)
+    yield from map(moments.of_work, known.traces.work)
+    yield from (moments.of_letter(letter) for letter in known.traces.letters if letter.tag != TASK)
+
+
+def _source(name: str) -> Source:
+    return next(source for source, _ in RESERVATIONS if source == name)
 
 
 class _Reader:
@@ -81,92 +156,61 @@ class _Reader:
         self._shop = shop
         self._order_id = order_id
         self._deadline = Deadline.after(TIMEOUT)
-        self.order: Order | None = None
-        self.timed: list[Timed] = []
-        self.missing: list[Source] = []
+        self.known = Known()
+        self.missing: list[Missing] = []
 
-    async def read_order(self) -> None:
+    async def read(self) -> None:
+        """Asks those who know the order, then those who know its payments and refunds."""
+        await asyncio.gather(
+            self._read_order(),
+            self._read_payments(),
+            self._read_trail(),
+            self._read_journal(),
+            *[self._read_reservation(source, operation) for source, operation in RESERVATIONS],
+        )
+        if self.known.order is not None or self.known.payments or self.known.entries:
+            await asyncio.gather(self._read_points(), self._read_traces())
+
+    async def _read_order(self) -> None:
         answer = await self._ask("orders", orders.FIND, orders.FindOrder(self._order_id))
-        if answer and answer.order:
-            self.order = answer.order
-            self.timed += _of_order(answer.order)
+        self.known.order = answer.order if answer else None
 
-    async def read_payments(self) -> None:
+    async def _read_payments(self) -> None:
         answer = await self._ask("payments", payments.OF_ORDER, payments.PaymentsOfOrder(self._order_id))
-        for payment in answer.payments if answer else ():
-            self.timed += _of_payment(payment)
+        self.known.payments = {one.payment_id: one for one in (answer.payments if answer else ())}
 
-    async def read_journal(self) -> None:
+    async def _read_trail(self) -> None:
+        answer = await self._ask("payments", payments.TRAIL, payments.TrailOfOrder(self._order_id))
+        if answer:
+            self.known.trails = {one.payment_id: one for one in answer.payments}
+            self.known.refused = answer.refused
+
+    async def _read_journal(self) -> None:
         answer = await self._ask("journal", journal.OF_ORDER, journal.EntriesOfOrder(self._order_id))
-        self.timed += [_of_entry(entry) for entry in (answer.entries if answer else ())]
+        self.known.entries = answer.entries if answer else ()
 
-    async def read_reservation(self, source: Source, operation: Operation[ReservationOf, ReservationFound]) -> None:
+    async def _read_reservation(self, source: Source, operation: Operation[ReservationOf, ReservationFound]) -> None:
         answer = await self._ask(source, operation, ReservationOf(self._order_id))
         if answer and answer.state:
-            self.timed += _of_reservation(source, answer)
+            self.known.reservations[source] = answer
+
+    async def _read_points(self) -> None:
+        ids = tuple(self.known.payments)
+        answer = await self._ask("points", points.OF_PAYMENTS, points.EntriesOfPayments(ids)) if ids else None
+        self.known.points = answer.entries if answer else ()
+
+    async def _read_traces(self) -> None:
+        refunds = [refund.refund_id for payment in self.known.payments.values() for refund in payment.refunds]
+        keys = [str(id) for id in (self._order_id, *self.known.payments, *refunds)]
+        try:
+            self.known.traces = await in_time(self._shop.traces(keys), self._deadline.remaining())
+        except (EngineError, TimeoutError):
+            self.missing.append("tasks")
 
     async def _ask(self, source: Source, operation: Operation[Q, A], request: Q) -> A | None:
         try:
             return await self._shop.call(operation, request, self._deadline)
         except EngineError:
-            self.missing.append(source)
+            if source not in self.missing:
+                self.missing.append(source)
             return None
-
-
-def _of_order(order: Order) -> Iterator[Timed]:
-    for change in order.changes:
-        detail = {
-            "status": change.status,
-            "payment_status": change.payment_status,
-            "shipping_status": change.shipping_status,
-        }
-        yield change.at, Moment(rfc3339(change.at), "orders", change.why, detail)
-
-
-def _of_payment(payment: Payment) -> Iterator[Timed]:
-    detail: dict[str, Any] = {
-        "payment_id": str(payment.payment_id),
-        "channel": payment.channel,
-        "amount": payment.amount,
-        "state": payment.state,
-        "captured": payment.captured,
-        "refunded": payment.refunded,
-        "trade_no": payment.trade_no,
-    }
-    yield payment.created_at, Moment(rfc3339(payment.created_at), "payments", "opened", detail)
-    if payment.captured_at is not None:
-        # Platforms tell the time in whole seconds: nothing is captured before it was opened.
-        captured_at = max(payment.captured_at, payment.created_at)
-        yield captured_at, Moment(rfc3339(captured_at), "payments", "captured", detail)
-    for refund in payment.refunds:
-        yield from _of_refund(payment, refund)
-
-
-def _of_refund(payment: Payment, refund: payments.Refund) -> Iterator[Timed]:
-    detail: dict[str, Any] = {
-        "payment_id": str(payment.payment_id),
-        "refund_id": str(refund.refund_id),
-        "amount": refund.amount,
-        "reason": refund.reason,
-    }
-    yield refund.at, Moment(rfc3339(refund.at), "payments", "refund requested", detail)
-    if refund.state != "REQUESTED":
-        what = f"refund {refund.state.lower()}"
-        yield refund.changed_at, Moment(rfc3339(refund.changed_at), "payments", what, detail)
-
-
-def _of_entry(entry: Entry) -> Timed:
-    detail: dict[str, Any] = {
-        "entry_id": str(entry.entry_id),
-        "payment_id": None if entry.payment_id is None else str(entry.payment_id),
-        "payload": entry.detail,
-    }
-    return entry.at, Moment(rfc3339(entry.at), "journal", f"{entry.topic}: {entry.tag}", detail)
-
-
-def _of_reservation(source: Source, found: ReservationFound) -> Iterator[Timed]:
-    detail: dict[str, Any] = {"taken": found.taken, "answer": found.answer}
-    first = "TAKEN" if found.state == "RETURNED" else found.state
-    yield found.at, Moment(rfc3339(found.at), source, first.lower(), detail)
-    if first != found.state:
-        yield found.changed_at, Moment(rfc3339(found.changed_at), source, found.state.lower(), detail)

@@ -1,5 +1,6 @@
 """Dead letters are listed in pages and replayed one by one."""
 
+import asyncio
 from contextlib import suppress
 
 import msgspec
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from makegood.engine.dead_letters import DeadLetter, DeadLetters
+from makegood.engine.dead_letters import DeadLetter, DeadLetters, Looked
 from makegood.engine.tables import SetAside, TaskRow
 from tests.support.virtual_time import VirtualWorld, run, virtual
 from tests.unit.engine.tills import Books, Shop, Till
@@ -75,6 +76,82 @@ async def test_replay_of_nothing(world: VirtualWorld) -> None:
     await shop.databases["books"].write(lambda tx: tx.discard(Books.tables.set_aside, [("books", "till", "e0")]))
     assert not await letters.replay(ids[0])
     assert not await DeadLetters({}).replay(ids[0])
+    await shop.host.stop()
+
+
+@virtual
+async def test_letters_of_a_group(world: VirtualWorld) -> None:
+    """A service's letters, or a group's, are listed by themselves; a task's group is its service."""
+    shop = await filled(world, 3, 2)
+    letters = DeadLetters(shop.host.runtimes)
+    for service, group, wanted in (
+        ("books", None, 3),
+        ("till", None, 5),
+        ("till", "till", 2),
+        ("till", "zz", 3),
+        (None, "zz", 3),
+        (None, "books", 3),
+        ("books", "till", 0),
+        ("nobody", None, 0),
+    ):
+        assert len(await letters.page(None, 10, service, group)) == wanted, (service, group)
+    first = await letters.page(None, 2, None, "zz")
+    rest = await letters.page(first[-1].id, 2, None, "zz")
+    assert [one.id for one in (*first, *rest)] == [one.id for one in await letters.page(None, 10, "till", "zz")]
+    await shop.host.stop()
+
+
+@virtual
+async def test_what_became_of_a_replayed_event(world: VirtualWorld) -> None:
+    """It waits, has failed again with its reason, and is gone once it took effect."""
+    shop = Shop(world)
+    await shop.host.start()
+    letters = DeadLetters(shop.host.runtimes)
+    shop.books.poison = (7,)
+    await shop.take(7)
+    await shop.until(lambda: len(shop.rows("books", "set_aside")) == 1)
+    [letter] = await letters.page(None, 10)
+    assert [one.outcome for one in await letters.look([letter.id])] == ["failed"]
+    assert await letters.replay(letter.id)
+    assert [one.outcome for one in await letters.look([letter.id])] == ["waiting"]
+    await asyncio.sleep(2)
+    [failed] = await letters.look([letter.id])
+    assert failed.letter is not None
+    assert (failed.outcome, failed.letter.error.endswith("7 is poison")) == ("failed", True)
+    shop.books.poison = ()
+    assert await letters.replay(letter.id)
+    await shop.until(lambda: shop.entries() == [7])
+    assert await letters.look([letter.id, letter.id]) == [Looked("gone"), Looked("gone")]
+    await shop.host.stop()
+
+
+@virtual
+async def test_what_became_of_a_replayed_task(world: VirtualWorld) -> None:
+    """It waits while it runs, and is gone once it is done."""
+    shop = Shop(world)
+    shop.till.print_seconds = 5.0
+    await shop.host.start()
+    letters = DeadLetters(shop.host.runtimes)
+    row = TaskRow("print", "1", "GIVEN_UP", b'{"number":1}', 16, 3, None, None, "why")
+    await shop.databases["till"].write(lambda tx: tx.insert(Till.tables.tasks, [row]))
+    [letter] = await letters.page(None, 10)
+    assert [one.outcome for one in await letters.look([letter.id])] == ["failed"]
+    assert await letters.replay(letter.id)
+    await asyncio.sleep(3)
+    assert [one.outcome for one in await letters.look([letter.id])] == ["waiting"]
+    await shop.until(lambda: shop.prints() == [1])
+    assert await letters.look([letter.id]) == [Looked("gone")]
+    await shop.host.stop()
+
+
+@virtual
+async def test_looking_at_nonsense(world: VirtualWorld) -> None:
+    """What is no id is refused; the id of a service that is not here is gone."""
+    shop = await filled(world, 1, 0)
+    [letter, *_] = await DeadLetters(shop.host.runtimes).page(None, 10)
+    with pytest.raises(ValueError, match="is no dead letter's id"):
+        await DeadLetters(shop.host.runtimes).look([letter.id, "nonsense"])
+    assert await DeadLetters({}).look([letter.id]) == [Looked("gone")]
     await shop.host.stop()
 
 

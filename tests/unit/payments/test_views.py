@@ -5,7 +5,7 @@ import pytest
 from makegood.shop.payments import contracts
 from makegood.shop.payments.breaks import Breaks
 from makegood.shop.payments.settings import PaymentsSettings
-from tests.unit.payments.desk import Desk
+from tests.unit.payments.desk import NOW, Desk
 
 
 async def test_of_orders(desk: Desk) -> None:
@@ -42,6 +42,47 @@ async def test_pages_of_payments(desk: Desk) -> None:
         after = page.next
     assert seen == [1, 2, 3, 4, 5]
     assert after is None
+
+
+async def test_payments_by_their_ids(desk: Desk) -> None:
+    """Those that exist come in the order of their ids, for each who asks; unknown and repeated ids do no harm."""
+    desk.add_order(2)
+    one, two = await desk.paid(1), await desk.opened(2)
+    requests = [contracts.FindPayments(ids) for ids in ((two, 7, one, two), (7,), (two,), ())]
+    answers = desk.database.read(lambda reader: desk.service.find(reader, requests))
+    found = [[payment.payment_id for payment in answer.payments] for answer in answers]
+    assert found == [[one, two], [], [two], []]
+    assert [payment.order_id for payment in answers[0].payments] == [1, 2]
+
+
+async def test_the_trail_of_an_order(desk: Desk) -> None:
+    """It has each proven callback with what it did, the oldest first, who told us, and when the platform is asked."""
+    open_one = await desk.opened(1, "otherpay")
+    paid = await desk.paid(1)
+    desk.world.advance(1_000)
+    again = desk.platform.slip(desk.platform.trades[str(paid)], "captured", 10_000)
+    assert (await desk.notify(again)).status == 200
+    requests = [contracts.TrailOfOrder(order_id) for order_id in (1, 2)]
+    trail, none = desk.database.read(lambda reader: desk.service.trail(reader, requests))
+    assert none == contracts.Trail((), ())
+    waiting, captured = trail.payments
+    assert (waiting.payment_id, waiting.told_by, waiting.notifications) == (open_one, None, ())
+    assert waiting.ask_at is not None
+    assert (captured.payment_id, captured.told_by, captured.ask_at, captured.changed_at) == (paid, "notice", None, NOW)
+    told = [(one.kind, one.amount, one.effect, one.at) for one in captured.notifications]
+    assert told == [("captured", 10_000, "captured", NOW), ("captured", 10_000, "repeat", NOW + 1_000)]
+
+
+async def test_the_trail_has_refused_callbacks(desk: Desk) -> None:
+    """A refused callback stands in the trail of the order whose payment it names, and of no other."""
+    desk.add_order(2)
+    mine, other = await desk.opened(1), await desk.opened(2)
+    for id in (mine, other):
+        body = desk.platform.slip(desk.platform.trades[str(id)], "captured", 10_000, signature="guess")
+        await desk.notify(body)
+    [trail] = desk.database.read(lambda reader: desk.service.trail(reader, [contracts.TrailOfOrder(1)]))
+    assert [one.reason for one in trail.refused] == ["bad_signature"]
+    assert str(mine).encode() in trail.refused[0].body
 
 
 def test_a_full_last_page_has_no_next(desk: Desk) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from makegood.engine.database.transaction import Transaction
 from makegood.shop.payments.contracts import Refunded, Succeeded
 from makegood.shop.points.audit import audit, entries
-from makegood.shop.points.contracts import PointsOfUser
+from makegood.shop.points.contracts import EntriesOfPayments, PointsOfUser
 from makegood.shop.points.service import Points
 from makegood.shop.points.tables import BALANCES, ENTRIES, SCHEMA, BalanceRow
 from tests.support.memory import MemoryDatabase
@@ -153,3 +153,13 @@ def test_the_audit_reads_many_entries_of_one_user(desk: Desk) -> None:
     assert desk.broken() == []
     assert len(desk.database.read(lambda reader: list(entries(reader, (1_000, 0))))) == 1_501
     assert len(desk.database.read(lambda reader: reader.select(ENTRIES, [(2_501, 0)]))) == 1
+
+
+def test_entries_of_payments(desk: Desk) -> None:
+    """Each payment's entries come with its refunds', for each who asks; none of a payment nobody has heard of."""
+    desk.hear(_succeeded(1, 1_000), _succeeded(2, 500), *_refunds(1, 1_000, [400]))
+    requests = [EntriesOfPayments(ids) for ids in ((2, 1), (7,), ())]
+    found, *others = desk.database.read(lambda reader: desk.service.of_payments(reader, requests))
+    told = [(entry.payment_id, entry.refund_id, entry.points) for entry in found.entries]
+    assert told == [(2, 0, 5), (1, 0, 10), (1, 100, -4)]
+    assert [answer.entries for answer in others] == [(), ()]

@@ -1,20 +1,28 @@
 """A shop in memory behind the web's port: the same answers as the services give, out of plain dicts."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 
 from makegood.engine.contracts import Operation
-from makegood.engine.dead_letters import DeadLetter
+from makegood.engine.dead_letters import DeadLetter, Looked
 from makegood.engine.deadline import Deadline
 from makegood.engine.errors import DeadlineExceeded, ServiceUnavailable
 from makegood.shop.accounts import contracts as accounts
 from makegood.shop.coupons import contracts as coupons
 from makegood.shop.points import contracts as points
 from makegood.shop.stock import contracts as stock
-from makegood.web.port import AuditReport, DeadLetters, PromiseChecked, ServiceFigures
+from makegood.web.port import (
+    AuditReport,
+    DeadLetters,
+    FunctionFigures,
+    GroupFigures,
+    PromiseChecked,
+    ServiceFigures,
+    Traces,
+)
 from tests.support.world import ManualWorld
 from tests.unit.web.peer_orders import OrderBook
 
@@ -36,6 +44,9 @@ class PeerShop:
         self.slow: dict[str, float] = {}
         self.letters: dict[str, DeadLetter] = {}
         self.replayed: list[str] = []
+        self.stubborn: set[str] = set()
+        """Letters that fail again; the others take effect when they are replayed."""
+        self.found = Traces((), (), {"orders: opened": ("journal", "stock")})
         self.broken = 0
         self.trouble: str | None = None
         self.book = OrderBook(self)
@@ -76,19 +87,43 @@ class PeerShop:
         """What the test says."""
         return self.trouble
 
-    async def dead_letters(self, after: str | None, limit: int) -> DeadLetters:
+    async def dead_letters(
+        self, after: str | None, limit: int, service: str | None = None, group: str | None = None
+    ) -> DeadLetters:
         """By id; ids of the peer begin with `letter`."""
-        if after is not None and not after.startswith("letter"):
-            raise ValueError(f"{after} is no id")
-        ids = sorted(id for id in self.letters if id > (after or ""))
+        self._refuse_foreign([after or "letter"])
+        wanted = [one for one in self.letters.values() if service in (None, one.service) and group in (None, one.group)]
+        ids = sorted(one.id for one in wanted if one.id > (after or ""))
         page = tuple(self.letters[id] for id in ids[:limit])
         return DeadLetters(page, page[-1].id if len(ids) > limit else None)
 
-    async def replay_dead_letter(self, id: str) -> bool:
-        """Notes it."""
-        if id in self.letters:
-            self.replayed.append(id)
-        return id in self.letters
+    async def replay_dead_letters(self, ids: Sequence[str]) -> list[bool]:
+        """At once: a letter takes effect and is gone, unless it is stubborn."""
+        self._refuse_foreign(ids)
+        there = [id in self.letters for id in ids]
+        for id in ids:
+            if id in self.letters:
+                self.replayed.append(id)
+                if id not in self.stubborn:
+                    del self.letters[id]
+        return there
+
+    async def look_at_dead_letters(self, ids: Sequence[str]) -> list[Looked]:
+        """Those that are there have failed."""
+        self._refuse_foreign(ids)
+        return [Looked("failed", self.letters[id]) if id in self.letters else Looked("gone") for id in ids]
+
+    async def traces(self, keys: Sequence[str]) -> Traces:
+        """What the test says."""
+        if "traces" in self.failing:
+            raise self.failing["traces"]
+        assert all(key.isdigit() for key in keys)
+        return self.found
+
+    def _refuse_foreign(self, ids: Sequence[str]) -> None:
+        for id in ids:
+            if not id.startswith("letter"):
+                raise ValueError(f"{id} is no id")
 
     async def audit(self) -> AuditReport:
         """One promise, broken as often as the test says."""
@@ -99,7 +134,13 @@ class PeerShop:
 
     def services(self) -> list[ServiceFigures]:
         """Of one service."""
-        return [ServiceFigures("orders", 3, 20, 1, 0, 2, 5, 1, len(self.letters))]
+        opening = FunctionFigures("Open", 2, 15, 0, 1, 4, 0.5, 3)
+        return [
+            ServiceFigures(
+                "orders", 3, 20, 1, 0, 2, 5, 1, len(self.letters), 3,
+                (opening, FunctionFigures("Find", 1, 5, 1, 0, 0, 0.1)), (GroupFigures("orders", 5, 900),), 2, 1,
+            )
+        ]  # fmt: skip
 
     def _goods_page(self, request: stock.GoodsPage) -> stock.Goods:
         skus = sorted(sku for sku in self.goods if sku > (request.after or ""))

@@ -11,6 +11,7 @@ from makegood.shop.coupons import contracts as coupons
 from makegood.shop.journal import contracts as journal
 from makegood.shop.orders import contracts as orders
 from makegood.shop.payments import contracts as payments
+from makegood.shop.points.contracts import OF_PAYMENTS, Entries, EntriesOfPayments, Entry
 from makegood.shop.reservation_contracts import ReservationFound, ReservationOf
 from makegood.shop.stock import contracts as stock
 
@@ -58,6 +59,9 @@ class OrderBook:
             str(payments.OPEN): self._open,
             str(payments.NOTIFY): self._notify,
             str(payments.OF_ORDER): self._payments,
+            str(payments.FIND): self._find_payments,
+            str(payments.TRAIL): self._trail,
+            str(OF_PAYMENTS): self._points_entries,
             str(payments.REFUND): self._refund_part,
             str(payments.BREAKS): self._breaks,
             str(payments.REFUSED_NOTICES): lambda _: payments.RefusedNoticesPage(tuple(self.refused)),
@@ -227,6 +231,19 @@ class OrderBook:
     def _payments(self, request: payments.PaymentsOfOrder) -> payments.Payments:
         return payments.Payments(tuple(one for one in self.payments.values() if one.order_id == request.order_id))
 
+    def _find_payments(self, request: payments.FindPayments) -> payments.Payments:
+        return payments.Payments(tuple(self.payments[id] for id in request.payment_ids if id in self.payments))
+
+    def _trail(self, request: payments.TrailOfOrder) -> payments.Trail:
+        return payments.Trail(
+            tuple(_payment_trail(one) for one in self.payments.values() if one.order_id == request.order_id),
+            tuple(self.refused),
+        )
+
+    def _points_entries(self, request: EntriesOfPayments) -> Entries:
+        paid = [self.payments[id] for id in request.payment_ids if self.payments[id].captured_at is not None]
+        return Entries(tuple(Entry(one.payment_id, 0, one.captured // 100, one.captured_at or 0) for one in paid))
+
     def _refund_part(self, request: payments.RefundPart) -> payments.PartRefunded:
         payment = self.payments.get(request.payment_id)
         if payment is None or request.amount > payment.captured - payment.refunded:
@@ -265,6 +282,16 @@ class OrderBook:
         returned = order.status == "CANCELLED"
         state = "RETURNED" if returned else "TAKEN"
         return ReservationFound(state, "{}", "{}", order.created_at, order.changes[-1].at)
+
+
+def _payment_trail(payment: payments.Payment) -> payments.PaymentTrail:
+    captured_at = payment.captured_at
+    if captured_at is None:
+        return payments.PaymentTrail(payment.payment_id, None, payment.created_at, payment.created_at, 2, 1, ())
+    told = payments.Notification(
+        "alipay", "n1", "t1", "captured", payment.captured, captured_at, captured_at, "captured"
+    )
+    return payments.PaymentTrail(payment.payment_id, "notice", captured_at, payment.created_at, 0, None, (told,))
 
 
 def _goods_amount(wanted: orders.PlaceOrder) -> int:

@@ -10,6 +10,12 @@ from makegood.shop.types import PageLimit, Price, User
 Channel = Annotated[str, msgspec.Meta(min_length=1, max_length=32, pattern=r"^[a-z0-9_]+$(?!\n)")]
 PaymentState = Literal["OPEN", "PAID", "CLOSED"]
 RefundState = Literal["REQUESTED", "SUCCEEDED", "FAILED"]
+ToldBy = Literal["notice", "query"]
+"""Who told us: the platform by itself, or the platform when asked."""
+Effect = Literal["captured", "closed", "refund", "repeat", "break", "none"]
+"""What a notification did."""
+MAX_FOUND = 1_000
+"""Most payments asked for by their ids at once."""
 BreakKind = Literal[
     "amount_mismatch",
     "unknown_payment",
@@ -128,6 +134,61 @@ class Payments(msgspec.Struct, frozen=True):
     payments: tuple[Payment, ...]
 
 
+class FindPayments(msgspec.Struct, frozen=True):
+    """Ask for payments by their ids; those that do not exist are left out of the answer."""
+
+    payment_ids: Annotated[tuple[int, ...], msgspec.Meta(max_length=MAX_FOUND)]
+
+
+class Notification(msgspec.Struct, frozen=True):
+    """A callback that was proven to be the platform's, and what it did.
+
+    `kind` is what it said of the trade, `amount` in fen; `occurred_at` is the platform's time, `at` ours, in ms UTC.
+    A repeat of the same `notify_id` is answered from this one, and not written down again.
+    """
+
+    channel: str
+    notify_id: str
+    trade_no: str
+    kind: str
+    amount: int
+    occurred_at: int
+    at: int
+    effect: Effect
+
+
+class PaymentTrail(msgspec.Struct, frozen=True):
+    """How we learnt of a payment: its proven callbacks, the oldest first, and what was asked of the platform.
+
+    `told_by` is None until it is captured. `asked` questions were asked, the next is due at `ask_at` (ms UTC, None for
+    no more). `changed_at` (ms UTC) is when its state last changed.
+    """
+
+    payment_id: int
+    told_by: ToldBy | None
+    changed_at: int
+    expires_at: int
+    asked: int
+    ask_at: int | None
+    notifications: tuple[Notification, ...]
+
+
+class TrailOfOrder(msgspec.Struct, frozen=True):
+    """Ask how we learnt of an order's payments."""
+
+    order_id: int
+
+
+class Trail(msgspec.Struct, frozen=True):
+    """The order's payments, the oldest first, and the latest refused callbacks that name one of them.
+
+    Of a refused callback nothing is proven, not even that it is about the payment it names.
+    """
+
+    payments: tuple[PaymentTrail, ...]
+    refused: tuple["RefusedNotice", ...]
+
+
 class ListPayments(msgspec.Struct, frozen=True):
     """Ask for all payments in the order of their ids, behind `after`."""
 
@@ -229,6 +290,8 @@ NOTIFY = Operation("payments", "Notify", Notify, Notified)
 CLOSE = Operation("payments", "Close", CloseOrder, OrderClosed)
 REFUND = Operation("payments", "Refund", RefundPart, PartRefunded)
 OF_ORDER = Operation("payments", "OfOrder", PaymentsOfOrder, Payments)
+FIND = Operation("payments", "Find", FindPayments, Payments)
+TRAIL = Operation("payments", "Trail", TrailOfOrder, Trail)
 LIST = Operation("payments", "List", ListPayments, PaymentsPage)
 BREAKS = Operation("payments", "Breaks", ListBreaks, BreaksPage)
 REFUSED_NOTICES = Operation("payments", "RefusedNotices", ListRefusedNotices, RefusedNoticesPage)

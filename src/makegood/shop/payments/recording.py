@@ -21,11 +21,9 @@ from makegood.shop.payments.tables import (
     NOTIFICATIONS,
     PAYMENTS,
     REFUNDS,
-    Effect,
     NotificationRow,
     PaymentRow,
     RefundRow,
-    Source,
 )
 
 MAX_ID = (1 << 63) - 1
@@ -58,7 +56,7 @@ class Fact(msgspec.Struct, frozen=True):
     channel: str
     number: str
     kind: Literal["captured", "refund", "closed", "undone", "other"]
-    source: Source
+    source: contracts.ToldBy
     amount: int = 0
     trade_no: str = ""
     occurred_at: int = 0
@@ -104,7 +102,7 @@ class Recording:
         self._tx.update(PAYMENTS, self._changed.values())
         self._breaks.store()
 
-    def _effect(self, fact: Fact, payment: PaymentRow | None) -> Effect:
+    def _effect(self, fact: Fact, payment: PaymentRow | None) -> contracts.Effect:
         if payment is None:
             return self._break("unknown_payment", fact, f"{fact.kind}: no payment of ours on {fact.channel}")
         match fact.kind:
@@ -117,7 +115,7 @@ class Recording:
             case "other":
                 return "none"
 
-    def _capture(self, fact: Fact, payment: PaymentRow) -> Effect:
+    def _capture(self, fact: Fact, payment: PaymentRow) -> contracts.Effect:
         if fact.amount != payment.amount:
             self._end_open(payment)
             return self._break("amount_mismatch", fact, f"the payment is of {payment.amount} fen")
@@ -131,7 +129,7 @@ class Recording:
         self._tx.publish(contracts.SUCCEEDED, _succeeded(payment, fact), key=str(payment.order_id))
         return "captured"
 
-    def _refund(self, fact: Fact, payment: PaymentRow) -> Effect:
+    def _refund(self, fact: Fact, payment: PaymentRow) -> contracts.Effect:
         """Which refund it was is the platform's to say when it is asked again, so that is done now."""
         refunds = self._refunds.get(payment.payment_id, [])
         for row in refunds:
@@ -144,10 +142,10 @@ class Recording:
             return self._break("refund_unknown", fact, f"refunded {fact.amount} fen in all, {ours} of them by us")
         return "refund"
 
-    def _close(self, fact: Fact, payment: PaymentRow) -> Effect:
+    def _close(self, fact: Fact, payment: PaymentRow) -> contracts.Effect:
         if payment.state == "PAID":
             return "repeat"
-        effect: Effect = "closed" if payment.state == "OPEN" else "repeat"
+        effect: contracts.Effect = "closed" if payment.state == "OPEN" else "repeat"
         self._end_open(payment)
         if fact.kind == "undone":
             self._break("refunded_elsewhere", fact, "paid and wholly refunded, and not by us")
@@ -170,7 +168,7 @@ class Recording:
         payment.changed_at = self._tx.now
         self._changed[payment.payment_id] = payment
 
-    def _break(self, kind: contracts.BreakKind, fact: Fact, detail: str) -> Effect:
+    def _break(self, kind: contracts.BreakKind, fact: Fact, detail: str) -> contracts.Effect:
         self._breaks.add(kind, fact.channel, fact.number, amount=fact.amount, trade_no=fact.trade_no, detail=detail)
         return "break"
 
@@ -213,7 +211,7 @@ def refund_job(payment: PaymentRow, refund: RefundRow) -> RefundJob:
     )
 
 
-def _notification(fact: Fact, now: int, effect: Effect) -> NotificationRow:
+def _notification(fact: Fact, now: int, effect: contracts.Effect) -> NotificationRow:
     return NotificationRow(
         channel=fact.channel,
         notify_id=fact.notify_id,

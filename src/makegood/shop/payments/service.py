@@ -9,7 +9,7 @@ from makegood.engine.deadline import Deadline
 from makegood.engine.errors import EngineError
 from makegood.engine.service import Later, Service, TaskResult, async_operation, listener, operation, query, sweep, task
 from makegood.shop.orders import contracts as orders
-from makegood.shop.payments import asking, contracts, refunding, views
+from makegood.shop.payments import asking, contracts, refunding, trail, views
 from makegood.shop.payments.gateways.port import (
     Answer,
     Gateway,
@@ -148,6 +148,16 @@ class Payments(Service):
     def of_order(self, reader: Reader, requests: Sequence[contracts.PaymentsOfOrder]) -> list[contracts.Payments]:
         """All payments of an order."""
         return views.of_orders(reader, requests)
+
+    @query(contracts.FIND)
+    def find(self, reader: Reader, requests: Sequence[contracts.FindPayments]) -> list[contracts.Payments]:
+        """Payments by their ids."""
+        return views.find_payments(reader, requests)
+
+    @query(contracts.TRAIL)
+    def trail(self, reader: Reader, requests: Sequence[contracts.TrailOfOrder]) -> list[contracts.Trail]:
+        """How we learnt of an order's payments."""
+        return trail.trails(reader, requests)
 
     @query(contracts.LIST)
     def list_payments(self, reader: Reader, requests: Sequence[contracts.ListPayments]) -> list[contracts.PaymentsPage]:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from makegood.engine.database.table import Schema, Table
-from makegood.shop.payments.contracts import BreakKind, PaymentState, RefundState
+from makegood.shop.payments.contracts import BreakKind, Effect, PaymentState, RefundState, ToldBy
 
 Channel = Annotated[str, msgspec.Meta(max_length=32)]
 Short = Annotated[str, msgspec.Meta(max_length=64)]
@@ -13,10 +13,6 @@ Number = Annotated[str, msgspec.Meta(max_length=128)]
 LongKey = Annotated[str, msgspec.Meta(max_length=255)]
 
 BillState = Literal["OPEN", "CLOSED"]
-Source = Literal["notice", "query"]
-"""Who told us: the platform by itself, or the platform when asked."""
-Effect = Literal["captured", "closed", "refund", "repeat", "break", "none"]
-"""What a notification did."""
 
 
 class Bill(msgspec.Struct):
@@ -53,7 +49,7 @@ class PaymentRow(msgspec.Struct):
     asked: int
     captured: int
     captured_at: int | None
-    told_by: Source | None
+    told_by: ToldBy | None
     notify_id: Number
     trade_no: Number
 
@@ -124,7 +120,7 @@ REFUNDS = Table[RefundRow, int](
     SCHEMA, "refunds", RefundRow, key=("refund_id",), unique=(("payment_id", "refund_key"),)
 )
 NOTIFICATIONS = Table[NotificationRow, tuple[str, str]](
-    SCHEMA, "notifications", NotificationRow, key=("channel", "notify_id"), indexes=(("at",),)
+    SCHEMA, "notifications", NotificationRow, key=("channel", "notify_id"), indexes=(("at",), ("number",))
 )
 BREAKS = Table[BreakRow, int](SCHEMA, "breaks", BreakRow, key=("break_id",), unique=(("break_key",),))
 REFUSALS = Table[RefusalRow, int](SCHEMA, "refused_notifications", RefusalRow, key=("refusal_id",), indexes=(("at",),))

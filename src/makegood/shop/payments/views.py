@@ -33,6 +33,16 @@ def of_orders(reader: Reader, requests: Sequence[contracts.PaymentsOfOrder]) -> 
     return [contracts.Payments(tuple(by_order.get(request.order_id, ()))) for request in requests]
 
 
+def find_payments(reader: Reader, requests: Sequence[contracts.FindPayments]) -> list[contracts.Payments]:
+    """The payments that exist, in the order of their ids."""
+    rows = reader.select(PAYMENTS, sorted({id for request in requests for id in request.payment_ids}))
+    views = {view.payment_id: view for view in payment_views(reader, list(rows.values()))}
+    return [
+        contracts.Payments(tuple(views[id] for id in sorted(set(request.payment_ids)) if id in views))
+        for request in requests
+    ]
+
+
 def list_payments(reader: Reader, requests: Sequence[contracts.ListPayments]) -> list[contracts.PaymentsPage]:
     """Pages of all payments."""
     pages: list[contracts.PaymentsPage] = []
@@ -61,7 +71,7 @@ def list_refusals(
     for request in requests:
         rows = reader.page(REFUSALS, after=request.after, descending=True, limit=request.limit + 1)
         rows, following = _cut(REFUSALS, rows, request.limit)
-        pages.append(contracts.RefusedNoticesPage(tuple(_refusal_view(row) for row in rows), following))
+        pages.append(contracts.RefusedNoticesPage(tuple(refusal_view(row) for row in rows), following))
     return pages
 
 
@@ -119,7 +129,8 @@ def _break_view(row: BreakRow) -> contracts.Break:
     )
 
 
-def _refusal_view(row: RefusalRow) -> contracts.RefusedNotice:
+def refusal_view(row: RefusalRow) -> contracts.RefusedNotice:
+    """A refused callback."""
     return contracts.RefusedNotice(
         refusal_id=row.refusal_id,
         channel=row.channel,

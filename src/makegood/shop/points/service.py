@@ -39,6 +39,19 @@ class Points(Service):
         points = {user: max(0, row.points) for user, row in balances.items()}
         return [contracts.Points(request.user, points.get(request.user, 0)) for request in requests]
 
+    @query(contracts.OF_PAYMENTS)
+    def of_payments(self, reader: Reader, requests: Sequence[contracts.EntriesOfPayments]) -> list[contracts.Entries]:
+        """The entries of payments."""
+        found: dict[int, list[contracts.Entry]] = {}
+        wanted = sorted({id for request in requests for id in request.payment_ids})
+        for row in reader.select_by(ENTRIES, "payment_id", wanted):
+            entry = contracts.Entry(row.payment_id, row.refund_id, row.points, row.at)
+            found.setdefault(row.payment_id, []).append(entry)
+        return [
+            contracts.Entries(tuple(entry for id in request.payment_ids for entry in found.get(id, ())))
+            for request in requests
+        ]
+
 
 def reversal(refund: Refunded) -> int:
     """The points that this refund takes back, none or below zero.

@@ -1,125 +1,129 @@
-/** What operators do for one order, and what only a person can settle. */
+/** An order as operators see it: where it stands, its payments, and all that happened around it. */
 
-import { page } from "./api.js";
-import { confirmed, h, moment, notice, part, say, workButton } from "./dom.js";
+import { button, h, notice, part, say, workButton } from "./dom.js";
 import { yuan } from "./money.js";
-import { opsSentence, section, table } from "./opsparts.js";
+import { badge, card, heading, opsSentence } from "./opsparts.js";
+import { refundForm } from "./opsrefund.js";
+import { timelineOf } from "./opstimeline.js";
+import { pause } from "./signal.js";
 import { standing } from "./words.js";
 
-const MONEY = ["amount", "captured", "refunded"];
-const PAGE = 50;
+const FOLLOW = 1_000;
+const FOLLOWED = 8;
 
-/** An order by its id: all that every service knows about it, and shipping it. */
-export function orderSection(api, life) {
+export function orderView(api, _services, life) {
+  let number = null;
   const field = h("input", {
     id: "order-id", inputmode: "numeric", pattern: "[0-9]{1,19}", required: true, autocomplete: "off",
-    placeholder: "Order id",
+    placeholder: "Order or payment number",
   });
   const trouble = part("div", {}, (problem) => problem && notice("bad", opsSentence(problem)));
-  const shown = part("div", { class: "stack" }, (found) => found && orderOf(found, ship));
-  const submit = (event) => {
-    event.preventDefault();
-    look(field.value.trim());
-  };
-  const form = h("form", { class: "row", on: { submit } }, h("label", { for: "order-id", class: "hidden" }, "Order id"),
-    field, h("button", { type: "submit", class: "primary" }, "Show"));
-  return section("order", "Order", form, trouble.element, shown.element);
+  const summary = part("div", { class: "stack" }, (found) => found && summaryOf(found));
+  const moments = part("div", {}, (found) => found && timelineOf(found));
+  const form = h("form", { class: "row search", role: "search", on: { submit } },
+    h("label", { for: "order-id", class: "hidden" }, "Order or payment number"), field,
+    h("button", { type: "submit", class: "primary" }, "Show"));
+  const refresh = workButton("Refresh", "Looking…", look, { class: "quiet", hidden: true });
+  const element = h("div", { class: "view" },
+    heading("Orders", "All that every service has stored about one order, in the order in which it happened.", form, refresh),
+    trouble.element, summary.element, moments.element);
+  return { element, shown };
 
-  async function look(id) {
+  function submit(event) {
+    event.preventDefault();
+    const typed = field.value.trim();
+    if (typed === number) look();
+    else location.hash = `#/orders/${typed}`;
+  }
+
+  function shown(argument) {
+    if (argument === null) {
+      if (number !== null) history.replaceState(null, "", `#/orders/${number}`);
+      return;
+    }
+    field.value = argument;
+    if (argument !== number) show(null);
+    number = argument;
+    look();
+  }
+
+  async function look() {
+    if (number === null) return;
+    const asked = number;
     try {
+      const found = await api.get(`/api/ops/orders/${encodeURIComponent(asked)}/timeline`, { life });
+      if (asked !== number) return;
       trouble.show(null);
-      shown.show(await api.get(`/api/ops/orders/${id}/timeline`, { life }));
+      show(found);
     } catch (problem) {
-      shown.show(null);
-      if (!life.aborted) trouble.show(problem);
+      if (life.aborted || asked !== number) return;
+      trouble.show(problem);
+      if (problem.code === "not_found") show(null);
     }
   }
 
-  async function ship(order) {
-    const explanation = "Its buyer is told that the goods are on their way.";
-    if (!(await confirmed(`Ship order ${order.order_id}?`, explanation, "Ship it"))) return;
+  function show(found) {
+    refresh.hidden = found === null;
+    summary.show(found && { ...found, moments: [] });
+    moments.show(found);
+  }
+
+  /** What follows from an action comes by message a little later. */
+  async function follow() {
+    for (let turn = 0; turn < FOLLOWED; turn += 1) {
+      await look();
+      if (!(await pause(FOLLOW, life))) return;
+    }
+  }
+
+  function summaryOf({ order_id: id, user, order, payments, missing, complete }) {
+    return [
+      missing.length > 0 && notice("warn", `No answer from ${missing.join(", ")}: what they know is missing here.`),
+      !complete && notice("warn", "There is more than is shown here: too many events are set aside to look through all."),
+      order === null ? notice("warn", `Orders does not know ${id}; others do.`) : orderCard(order, user),
+      payments.length > 0 && card("payments", "Payments", null, payments.map(paymentOf)),
+    ];
+  }
+
+  function orderCard(order, user) {
+    const [kind, words] = standing(order);
+    const paid = order.status === "CONFIRMED" && order.payment_status === "PAID";
+    const ship = paid && order.shipping_status === "UNSHIPPED"
+      && workButton("Ship", "Shipping…", () => shipped(order), { class: "primary" });
+    const facts = [["Buyer", user], ["Goods", yuan(order.goods_amount)], ["Shipping", yuan(order.shipping_fee)],
+      ["Discount", order.coupon_id ? `${yuan(order.discount)} (${order.coupon_id})` : yuan(order.discount)],
+      ["Balance used", yuan(order.balance)], ["By payment", yuan(order.amount_due)]];
+    return card("order", `Order ${order.order_id}`, h("div", { class: "row" }, badge(`${kind} big`, words), ship),
+      h("dl", { class: "facts" }, facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
+      h("p", { class: "soft small" }, order.lines.map((line) => `${line.quantity} × ${line.sku} at ${yuan(line.unit_price)}`).join(", ")));
+  }
+
+  async function shipped(order) {
     try {
       await api.post(`/api/ops/orders/${order.order_id}/ship`, undefined, { life });
       say("The order is shipped.");
-      await look(order.order_id);
+      await look();
     } catch (problem) {
       if (!life.aborted) trouble.show(problem);
     }
   }
-}
 
-function orderOf({ order, moments, missing }, ship) {
-  return [
-    missing.length > 0 && notice("warn", `No answer from ${missing.join(", ")}: what they know is missing here.`),
-    order && summary(order, ship),
-    h("ol", { class: "timeline" }, moments.map((one) => h("li", {},
-      h("p", {}, h("span", { class: `source ${one.source}` }, one.source), " ", h("strong", {}, one.what)),
-      h("p", { class: "soft small" }, moment(one.at, { dateStyle: "short", timeStyle: "medium" })),
-      detailOf(one.detail)))),
-  ];
-}
-
-function summary(order, ship) {
-  const [kind, words] = standing(order);
-  const paid = order.status === "CONFIRMED" && order.payment_status === "PAID";
-  const canShip = paid && order.shipping_status === "UNSHIPPED";
-  const sums = ` ${yuan(order.amount_due)} by payment, ${yuan(order.balance)} by balance`;
-  return h("div", { class: "row between" },
-    h("p", {}, h("span", { class: `badge ${kind}` }, words), sums),
-    canShip && workButton("Ship", "Shipping…", () => ship(order), { class: "primary" }));
-}
-
-function detailOf(detail) {
-  const entries = Object.entries(detail).filter(([, value]) => value !== null && value !== "");
-  return h("dl", { class: "detail small" }, entries.flatMap(([name, value]) =>
-    [h("dt", {}, name.replaceAll("_", " ")), h("dd", {}, MONEY.includes(name) ? yuan(value) : asText(value))]));
-}
-
-function asText(value) {
-  return typeof value === "object" ? JSON.stringify(value) : String(value);
-}
-
-/** Differences to the platforms, and callbacks nobody should believe. */
-export function settleSection(api, life) {
-  const state = { breaks: [], notices: [], looked: false };
-  const trouble = part("div", {}, (problem) => problem && notice("bad", opsSentence(problem)));
-  const shown = part("div", { class: "stack" }, settleOf);
-  const refresh = workButton("Refresh", "Looking…", look, { class: "quiet" });
-  look();
-  return section("settle", "To settle by a person", refresh, trouble.element, shown.element);
-
-  async function look() {
-    try {
-      const [breaks, refused] = await Promise.all([
-        api.get(page("/api/ops/breaks", PAGE, null), { life }),
-        api.get(page("/api/ops/refused-notices", PAGE, null), { life }),
-      ]);
-      Object.assign(state, { breaks: breaks.breaks, notices: refused.notices, looked: true });
-      trouble.show(null);
-    } catch (problem) {
-      if (!life.aborted) trouble.show(problem);
-    }
-    shown.show({ ...state });
+  function paymentOf(payment) {
+    const facts = [`${payment.channel}, ${yuan(payment.amount)}`, `captured ${yuan(payment.captured)}`,
+      payment.refunded > 0 && `refunded ${yuan(payment.refunded)}`,
+      payment.told_by && (payment.told_by === "notice" ? "told by the platform's callback" : "told when the platform was asked"),
+      payment.asked > 0 && `the platform was asked ${payment.asked} times`];
+    const refunding = payment.refundable > 0 && refundForm(api, payment, follow, life);
+    const opener = refunding && button("Refund…", () => {
+      refunding.hidden = !refunding.hidden;
+      opener.setAttribute("aria-expanded", String(!refunding.hidden));
+      refunding.querySelector("input").focus();
+    }, { class: "quiet", "aria-expanded": "false" });
+    return h("div", { class: "payment stack" },
+      h("div", { class: "row between" },
+        h("div", {}, h("p", {}, badge(payment.state === "PAID" ? "good" : "plain", payment.state.toLowerCase()), " ",
+          h("strong", { class: "code" }, payment.payment_id)),
+        h("p", { class: "soft small" }, facts.filter(Boolean).join(", "), payment.trade_no && `, trade ${payment.trade_no}`)), opener),
+      refunding);
   }
-}
-
-function settleOf({ breaks, notices, looked }) {
-  if (!looked) return h("p", { class: "soft" }, "Looking…");
-  const differences = breaks.map((one) =>
-    [moment(one.at), one.kind.replaceAll("_", " "), one.channel, one.number, yuan(one.amount), one.detail]);
-  const callbacks = notices.map((one) => [moment(one.at), one.reason.replaceAll("_", " "), one.channel, one.detail]);
-  return [
-    h("h3", {}, "Differences to the platforms"),
-    none(differences) ?? scrolling(["When", "What", "Channel", "Number", "Amount", "Detail"], differences),
-    h("h3", {}, "Refused callbacks"),
-    none(callbacks) ?? scrolling(["When", "Why", "Channel", "Detail"], callbacks),
-  ];
-}
-
-function scrolling(names, rows) {
-  return h("div", { class: "scroll" }, table(names, rows));
-}
-
-function none(rows) {
-  return rows.length === 0 ? h("p", { class: "soft" }, "There are none.") : null;
 }
