@@ -1,14 +1,15 @@
 # make run    the whole shop on http://127.0.0.1:8000, with its data in ./data
 # make test   every check: format, lint, types, architecture, tests
+# make bench  what an order and a callback cost, beside their floors
 PYTHON ?= python3
 BIN := .venv/bin
 .DELETE_ON_ERROR:
-.PHONY: run test check unit format lock revision clean
+.PHONY: run test check unit browser bench format lock revision clean
 
 run: .venv
 	$(BIN)/makegood run
 
-test: check
+test: check browser
 	$(BIN)/pytest -n 2 --dist worksteal
 
 check: .venv
@@ -19,6 +20,18 @@ check: .venv
 
 unit: .venv
 	$(BIN)/pytest tests/unit
+
+# Makes sure that there is a Chromium for the browser tests.
+browser:
+	@tools/chromium >/dev/null
+
+# Measures everything and writes docs/bench.md with its plots anew: half an hour on a quiet machine.
+bench: .venv
+	mkdir -p build/bench
+	$(BIN)/makegood bench orders --output build/bench/orders.json
+	$(BIN)/makegood bench orders --history 1000000 --output build/bench/history.json
+	$(BIN)/makegood bench callbacks --output build/bench/callbacks.json
+	$(BIN)/makegood bench plot build/bench/*.json --document docs/bench.md
 
 format: .venv
 	$(BIN)/ruff format .

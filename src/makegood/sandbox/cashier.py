@@ -17,7 +17,7 @@ from .trades import State, Trade
 CASHIER_PATH: Final = "/cashier/"
 MAX_FORM_BYTES: Final = 4096
 MAX_FIELDS: Final = 10
-_HEADERS: Final = {
+HEADERS: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'"
@@ -71,12 +71,13 @@ def routes(cashier: Cashier) -> list[HTTPRouteHandler]:
 
     @post(CASHIER_PATH + "{code:str}", status_code=200, request_max_body_size=MAX_FORM_BYTES)
     async def act(request: Request[Any, Any, Any], code: str) -> Response[Any]:
-        return _response(request, await cashier.act(code, _action(await request.body())))
+        return _response(request, await cashier.act(code, action_of(await request.body())))
 
     return [look, act]
 
 
-def _action(form: bytes) -> str:
+def action_of(form: bytes) -> str:
+    """The field `action` of a form; empty when there is none."""
     try:
         return parse_qs(form.decode(), max_num_fields=MAX_FIELDS).get("action", [""])[0]
     except ValueError:
@@ -125,7 +126,7 @@ _PAGE: Final = Environment(
 
 def _response(request: Request[Any, Any, Any], view: View) -> Response[Any]:
     if "application/json" in request.headers.get("accept", ""):
-        return Response(_json(view), status_code=view.status, headers=_HEADERS)
+        return Response(as_json(view), status_code=view.status, headers=HEADERS)
     page = _PAGE.render(
         view=view,
         trade=view.trade,
@@ -133,10 +134,11 @@ def _response(request: Request[Any, Any, Any], view: View) -> Response[Any]:
         amount=view.trade and f"{view.trade.amount // 100:,}.{view.trade.amount % 100:02d}",
         expires=view.trade and rfc3339(view.trade.expires_at),
     )
-    return Response(page, status_code=view.status, media_type=MediaType.HTML, headers=_HEADERS)
+    return Response(page, status_code=view.status, media_type=MediaType.HTML, headers=HEADERS)
 
 
-def _json(view: View) -> dict[str, object]:
+def as_json(view: View) -> dict[str, object]:
+    """What a program is shown."""
     if view.trade is None:
         return {"message": view.message}
     return {

@@ -102,6 +102,18 @@ def test_scripts_are_answered_in_json(client: Client) -> None:
     assert http.get(cashier + "x", headers=AS_JSON).json().keys() == {"message"}
 
 
+@pytest.mark.parametrize(
+    ("code", "form", "status"),
+    [("", {"action": "steal"}, 422), ("", {}, 422), ("x", {"action": "pay"}, 404), ("", {"action": "x" * 5000}, 413)],
+)
+def test_scripts_are_refused_in_json(client: Client, code: str, form: dict[str, str], status: int) -> None:
+    """Another action, an unknown trade and a form that is too long get their status, and JSON."""
+    cashier = client.precreate("refused_as_json") + code
+    answer = http.post(cashier, data=form, headers=AS_JSON)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/json")
+    assert http.post(client.precreate("refused_as_json"), data={"action": "decline"}, headers=AS_JSON).is_success
+
+
 def test_many_presses_at_once_pay_once(client: Client) -> None:
     """Of twenty buyers at one till exactly one pays."""
     cashier = client.precreate("crowd")

@@ -66,6 +66,11 @@ export function pieces() {
   return basket.value.lines.reduce((sum, line) => sum + line.quantity, 0);
 }
 
+/** What its goods cost at the prices the buyer agreed to, in fen. */
+export function goodsAmount() {
+  return basket.value.lines.reduce((sum, line) => sum + line.quantity * line.unit_price, 0);
+}
+
 function change(what) {
   const next = { ...basket.value, ...what };
   keep(name(), next);

@@ -1,13 +1,15 @@
 /** The basket's panel: lines, coupon, balance, the live quote, and placing the order. */
 
-import { agreeToPrices, basket, changedPrices, chooseBalance, chooseCoupon, pieces } from "./basket.js";
+import { basketPicture } from "./artwork.js";
+import { balanceChoice } from "./balance.js";
+import { agreeToPrices, basket, changedPrices, chooseBalance, chooseCoupon, goodsAmount, pieces } from "./basket.js";
 import { catalogue, refreshGoods } from "./catalogue.js";
+import { couponChoice } from "./coupons.js";
 import { button, focusOn, h, notice, part, say, setText, workButton } from "./dom.js";
 import { skusOfBasket } from "./goods.js";
-import { basketLines } from "./lines.js";
+import { basketLines, linesInTheWay } from "./lines.js";
 import { me, refreshMe } from "./me.js";
 import { yuan } from "./money.js";
-import { balanceChoice, couponChoice } from "./paywith.js";
 import { attempt, outcome, place, settle } from "./placing.js";
 import { countDown, progress } from "./progress.js";
 import { ask, isCurrent, quote, quoteLive } from "./quote.js";
@@ -20,7 +22,8 @@ const LOOK = 2_000;
 /** The panel; `onOrder` hears of an order that was placed. */
 export function checkoutSection(life, onOrder) {
   const title = h("h2", { id: "basket-title", tabindex: "-1" });
-  const empty = h("p", { class: "soft" }, "Nothing yet. Add something from the goods.");
+  const empty = h("div", { class: "nothing" }, basketPicture(),
+    h("p", {}, h("strong", {}, "Your basket is empty")), h("p", { class: "soft small" }, "Add something you like."));
   const totals = part("dl", { class: "totals", "aria-live": "polite", "aria-label": "Amounts" }, totalsOf);
   const trouble = part("div", {}, (what) => what && refused(what, life));
   const under = part("div", {}, (what) => what && progress(what, onOrder));
@@ -28,7 +31,8 @@ export function checkoutSection(life, onOrder) {
   const look = { class: "primary wide", id: "place", "aria-describedby": "place-hint" };
   const order = h("button", { type: "submit", ...look }, "Place order");
   const form = h("form", { novalidate: true, on: { submit: (event) => submitted(event, form, onOrder) } },
-    basketLines(life), couponChoice(life), balanceChoice(life), totals.element, trouble.element, order, why);
+    basketLines(life), couponChoice(life), balanceChoice(life),
+    h("div", { class: "settle" }, totals.element, trouble.element, order, why));
   const show = () => {
     const count = pieces();
     setText(title, count ? `Basket (${count.toLocaleString()})` : "Basket");
@@ -75,6 +79,7 @@ function leftToPay() {
 function whyNot() {
   if (attempt.value) return "";
   if (changedPrices().length > 0) return "Please agree to the new prices first.";
+  if (linesInTheWay()) return "Please look at the lines marked above first.";
   if (quote.value.phase === "waiting") return "Calculating…";
   return isCurrent() ? "" : "The amount is not known yet.";
 }
@@ -110,8 +115,7 @@ function agree() {
 /** A quote that does not match the prices seen means that they are old. */
 function freshen(life) {
   if (!isCurrent() || changedPrices().length > 0) return;
-  const seen = basket.value.lines.reduce((sum, line) => sum + line.quantity * line.unit_price, 0);
-  if (seen !== quote.value.amounts.goods_amount) refreshGoods(life, skusOfBasket());
+  if (goodsAmount() !== quote.value.amounts.goods_amount) refreshGoods(life, skusOfBasket());
 }
 
 /** After a refusal what the page shows is out of date. */

@@ -1,5 +1,6 @@
 /** The goods, with live stock. */
 
+import { artwork } from "./artwork.js";
 import { add, basket, MOST_LINES } from "./basket.js";
 import { catalogue, findGood, goodOf, listIsFull, moreGoods, refreshGoods } from "./catalogue.js";
 import { button, h, notice, part, say, setChildren, setText, workButton } from "./dom.js";
@@ -8,44 +9,53 @@ import { attempt } from "./placing.js";
 import { repeat } from "./signal.js";
 import { sentence } from "./words.js";
 
-const LIVE = 5_000;
-const HUES = 6;
+const LIVE = 3_000;
 const SCARCE = 20;
+const SKELETONS = 8;
+const ORDERS = {
+  sku: ["Sorted as listed", () => 0],
+  title: ["By name", (one, other) => one.title.localeCompare(other.title)],
+  cheap: ["Cheapest first", (one, other) => one.price - other.price],
+  dear: ["Dearest first", (one, other) => other.price - one.price],
+};
 
 /** The section of goods; looks at the stock every few seconds while it is shown. */
 export function goodsSection(life) {
-  const list = h("ul", { class: "goods", "aria-label": "Goods" });
-  const filter = h("input", { type: "search", id: "filter", placeholder: "Title or SKU", autocomplete: "off" });
-  const seen = h("span", { class: "soft small" });
+  const list = h("ul", { class: "goods", "aria-label": "Goods", "aria-busy": "true" }, skeletons());
+  const filter = h("input", { type: "search", id: "filter", placeholder: "Search the goods", autocomplete: "off" });
+  const order = h("select", { id: "sort", class: "sort", "aria-label": "Order of the goods" },
+    Object.entries(ORDERS).map(([value, [words]]) => h("option", { value }, words)));
+  const seen = h("p", { class: "seen soft small" });
   const trouble = part("div", {}, (problem) => problem && notice("bad", sentence(problem)));
   const more = workButton("Show more", "Looking…", () => moreGoods(life), { class: "quiet wide" });
   const cards = new Map();
   const show = () => {
-    showCards(list, cards, filter.value);
+    if (catalogue.value.at || catalogue.value.problem) showCards(list, cards, filter.value, ORDERS[order.value][1]);
     trouble.show(catalogue.value.problem && { ...catalogue.value.problem });
     more.hidden = !catalogue.value.more || listIsFull();
-    setText(seen, catalogue.value.at ? `Stock as of ${catalogue.value.at.toLocaleTimeString()}` : "Looking…");
+    setText(seen, catalogue.value.at ? `Live stock, as of ${catalogue.value.at.toLocaleTimeString()}` : "Looking…");
+    seen.classList.toggle("stale", catalogue.value.problem !== null);
   };
   filter.addEventListener("input", show);
+  order.addEventListener("change", show);
   for (const state of [catalogue, basket, attempt]) state.watch(show, life);
   repeat(LIVE, () => refreshGoods(life, skusOfBasket()), life);
   const search = h("form", { class: "search", role: "search", on: { submit: (event) => lookUp(event, filter, life) } },
     h("label", { for: "filter", class: "hidden" }, "Find goods"), filter);
-  const refresh = workButton("Refresh", "Looking…", () => refreshByHand(life), { class: "quiet small" });
   return h("section", { class: "shelf", "aria-labelledby": "goods-title" },
-    h("div", { class: "row between" }, h("h1", { id: "goods-title", tabindex: "-1" }, "Goods"), search),
-    h("div", { class: "row between" }, seen, refresh),
+    h("div", { class: "shelf-head" },
+      h("div", {}, h("h1", { id: "goods-title", tabindex: "-1" }, "Goods"), seen), search, order),
     trouble.element, list, more);
+}
+
+function skeletons() {
+  return Array.from({ length: SKELETONS }, () => h("li", { class: "product skeleton", "aria-hidden": "true" },
+    h("div", { class: "picture" }), h("div", { class: "bar-line" }), h("div", { class: "bar-line short" })));
 }
 
 /** The SKUs in the basket, which are looked at even when they are not listed. */
 export function skusOfBasket() {
   return basket.value.lines.map((line) => line.sku);
-}
-
-async function refreshByHand(life) {
-  await refreshGoods(life, skusOfBasket());
-  if (!catalogue.value.problem) say("Stock and prices are up to date.");
 }
 
 /** A SKU beyond what is listed is found by its whole name. */
@@ -60,7 +70,7 @@ async function lookUp(event, filter, life) {
   }
 }
 
-function showCards(list, cards, typed) {
+function showCards(list, cards, typed, order) {
   const wanted = typed.trim().toLowerCase();
   const skus = catalogue.value.listed.filter((sku) => matches(sku, wanted));
   const exact = typed.trim();
@@ -69,8 +79,10 @@ function showCards(list, cards, typed) {
     if (!cards.has(sku)) cards.set(sku, card(sku));
     cards.get(sku).show();
   }
+  skus.sort((one, other) => order(goodOf(one), goodOf(other)));
   const elements = skus.map((sku) => cards.get(sku).element);
   if (elements.length === 0 && catalogue.value.at) elements.push(h("li", { class: "empty" }, nothing(wanted)));
+  list.removeAttribute("aria-busy");
   setChildren(list, elements);
 }
 
@@ -85,29 +97,40 @@ function matches(sku, wanted) {
 
 function card(sku) {
   const price = h("span", { class: "price" });
-  const stock = h("span", { class: "stock" });
+  const stock = h("p", { class: "stock" });
   const title = h("h2", { class: "title" });
-  const put = button("", () => addToBasket(sku), { class: "primary" });
+  const held = h("span", { class: "held", "aria-hidden": "true" });
+  const put = button("", () => addToBasket(sku), { class: "primary add" });
   const element = h("li", { class: "product", "data-sku": sku },
-    h("div", { class: `tile hue-${hue(sku)}`, "aria-hidden": "true" }, [...goodOf(sku).title][0].toUpperCase()),
-    h("div", { class: "about" }, title, h("p", { class: "soft small sku" }, sku), stock),
-    h("div", { class: "row between buy" }, price, put));
-  return { element, show: () => showCard(goodOf(sku), { title, price, stock, put }) };
+    h("div", { class: "picture" }, artwork(sku), held),
+    h("div", { class: "about" }, title, stock),
+    h("div", { class: "buy" }, price, put));
+  return { element, show: () => showCard(goodOf(sku), { element, title, price, stock, held, put }) };
 }
 
-function showCard(good, { title, price, stock, put }) {
+function showCard(good, { element, title, price, stock, held, put }) {
+  const soldOut = good.stock === 0;
+  const inBasket = basket.value.lines.find((line) => line.sku === good.sku)?.quantity ?? 0;
   setText(title, good.title);
   setText(price, yuan(good.price));
   setText(stock, stockWords(good));
   stock.classList.toggle("scarce", good.stock <= SCARCE);
-  const inBasket = basket.value.lines.find((line) => line.sku === good.sku)?.quantity ?? 0;
-  setText(put, good.stock === 0 ? "Sold out" : inBasket ? `Add (${inBasket.toLocaleString()})` : "Add");
-  put.setAttribute("aria-label", good.stock === 0 ? `${good.title} is sold out` : `Add ${good.title} to the basket`);
-  put.disabled = good.stock === 0 || attempt.value !== null;
+  element.classList.toggle("sold-out", soldOut);
+  setText(held, inBasket ? `${inBasket.toLocaleString()} in the basket` : "");
+  setText(put, soldOut ? "Sold out" : "Add");
+  put.setAttribute("aria-label", soldOut ? `Sold out: ${good.title}` : addWords(good, inBasket));
+  put.disabled = soldOut || attempt.value !== null;
+}
+
+function addWords(good, inBasket) {
+  const held = inBasket ? `, ${inBasket.toLocaleString()} are in it` : "";
+  return `Add ${good.title} to the basket${held}`;
 }
 
 function stockWords(good) {
-  const left = good.stock === 0 ? "Sold out" : `${good.stock.toLocaleString()} in stock`;
+  const pieces = good.stock.toLocaleString();
+  const some = good.stock <= SCARCE ? `Only ${pieces} left` : `${pieces} in stock`;
+  const left = good.stock === 0 ? "Sold out" : some;
   return good.limit === null ? left : `${left} · at most ${good.limit.toLocaleString()} for each buyer`;
 }
 
@@ -115,8 +138,4 @@ function addToBasket(sku) {
   const good = goodOf(sku);
   if (add(good)) say(`${good.title} is in the basket.`);
   else say(`A basket holds at most ${MOST_LINES} different goods.`);
-}
-
-function hue(sku) {
-  return [...sku].reduce((sum, letter) => (sum * 31 + letter.codePointAt(0)) % 9973, 7) % HUES;
 }

@@ -1,5 +1,6 @@
 /** The lines of the basket: how many of what, and what stands in the way of each. */
 
+import { artwork } from "./artwork.js";
 import { basket, MOST_PIECES, setQuantity } from "./basket.js";
 import { catalogue, goodOf, titleOf } from "./catalogue.js";
 import { button, focusOn, h, part, say, setChildren, setText } from "./dom.js";
@@ -34,9 +35,15 @@ function row(sku) {
   const out = button("Remove", () => remove(sku), { class: "link" });
   const trouble = part("div", { class: "trouble" }, (problem) => problem && warning(sku, problem));
   const element = h("li", { class: "line", "data-sku": sku },
-    h("div", { class: "row between" }, title, sum),
-    h("div", { class: "row between" }, each, h("div", { class: "row" }, less, field, more, out)), trouble.element);
+    h("div", { class: "thumb" }, artwork(sku)),
+    h("div", { class: "named" }, title, each), sum,
+    h("div", { class: "stepper" }, less, field, more), out, trouble.element);
   return { element, show: (line) => showRow(line, { title, each, sum, field, less, more, out, trouble }) };
+}
+
+/** Whether some line cannot be had as it is. */
+export function linesInTheWay() {
+  return basket.value.lines.some((line) => troubleOf(line) !== null);
 }
 
 function showRow(line, { title, each, sum, field, less, more, out, trouble }) {
@@ -51,7 +58,9 @@ function showRow(line, { title, each, sum, field, less, more, out, trouble }) {
   out.setAttribute("aria-label", `Remove ${name} from the basket`);
   for (const control of [field, less, more, out]) control.disabled = attempt.value !== null;
   less.disabled ||= line.quantity <= 1;
-  trouble.show(troubleOf(line));
+  const problem = troubleOf(line);
+  field.setAttribute("aria-invalid", String(problem !== null));
+  trouble.show(problem);
 }
 
 function troubleOf(line) {
@@ -63,7 +72,7 @@ function troubleOf(line) {
   if (good.limit !== null && line.quantity > good.limit) {
     return { text: `One buyer may have at most ${good.limit.toLocaleString()}.`, take: good.limit };
   }
-  if (good.stock === 0) return { text: "Sold out.", take: 0 };
+  if (good.stock === 0) return { text: "Sold out. Take it out to order the rest.", take: 0 };
   if (line.quantity > good.stock) return { text: `Only ${good.stock.toLocaleString()} left.`, take: good.stock };
   return null;
 }
@@ -71,7 +80,7 @@ function troubleOf(line) {
 function warning(sku, { text, take }) {
   const help = () => (take === 0 ? remove(sku) : setQuantity(sku, take));
   const label = take === 0 ? "Take it out" : `Take ${take?.toLocaleString()}`;
-  return h("p", { class: "hint warn", role: "status" }, text, " ",
+  return h("p", { class: "hint warn", role: "status" }, h("span", {}, text), " ",
     take === undefined ? null : button(label, help, { class: "link" }));
 }
 

@@ -1,6 +1,6 @@
 /** The storefront: who is signed in, which page is shown. */
 
-import { basket, openBasket, pieces } from "./basket.js";
+import { basket, goodsAmount, openBasket, pieces } from "./basket.js";
 import { checkoutSection } from "./checkout.js";
 import { button, focusOn, h, part, say } from "./dom.js";
 import { goodsSection } from "./goods.js";
@@ -18,7 +18,8 @@ const nav = document.getElementById("nav");
 let life = new AbortController();
 let user;
 
-const account = part("div", { class: "row" }, (who) => who && [
+const account = part("div", { class: "person" }, (who) => who && [
+  h("span", { class: "initial", "aria-hidden": "true" }, [...who.user][0].toUpperCase()),
   h("span", { class: "who" }, h("strong", {}, who.user), who.balance === undefined ? null
     : h("span", { class: "soft small" }, `${yuan(who.balance)} · ${who.points.toLocaleString()} points`)),
   button("Sign out", leave, { class: "quiet small" }),
@@ -99,7 +100,8 @@ function showShop() {
   const toBasket = h("a", { href: "#basket", class: "to-basket button primary", on: { click: goToBasket } });
   basket.watch(() => {
     toBasket.hidden = pieces() === 0;
-    toBasket.textContent = `Basket · ${pieces().toLocaleString()}`;
+    const held = h("span", {}, `Basket · ${pieces().toLocaleString()}`);
+    toBasket.replaceChildren(held, h("span", {}, yuan(goodsAmount())));
   }, life.signal);
   const checkout = checkoutSection(life.signal, onOrder);
   main.replaceChildren(h("div", { class: "shop" }, goodsSection(life.signal), checkout), toBasket);

@@ -22,10 +22,11 @@ export function showOrder(main, orderId, life) {
     pay: card("pay-title", (what) => paymentPanel(what, { again: show, onProblem })),
     lines: card("lines-title", linesOf),
     history: card("history-title", historyOf),
-    actions: part("div", { class: "row" }, (order) => actions(order, show, changed)),
+    actions: part("div", { class: "row actions" }, (order) => actions(order, show, changed)),
     live: part("p", { class: "live" }, (feed) => feedOf(feed, connect)),
   };
-  main.replaceChildren(h("div", { class: "order" }, h("p", {}, h("a", { href: "#/orders" }, "← All orders")),
+  main.replaceChildren(h("div", { class: "order" },
+    h("p", {}, h("a", { href: "#/orders", class: "back" }, "← All orders")),
     h("div", { class: "row between" }, title, parts.live.element), parts.trouble.element,
     h("div", { class: "columns" }, h("div", {}, parts.standing.element, parts.pay.element, parts.lines.element),
       h("div", {}, parts.history.element, parts.actions.element))));

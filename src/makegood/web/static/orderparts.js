@@ -1,5 +1,6 @@
 /** The parts of an order's page that only show. */
 
+import { artwork } from "./artwork.js";
 import { button, h, moment, notice } from "./dom.js";
 import { yuan } from "./money.js";
 import { reason, sentence, standing } from "./words.js";
@@ -70,7 +71,7 @@ export function linesOf({ order, titles }) {
   const head = [["Goods", {}], ["Quantity", number], ["Each", each], ["Sum", number]].map(([name, look]) =>
     h("th", { scope: "col", ...look }, name));
   const rows = order.lines.map((line, place) => h("tr", {},
-    h("td", {}, titles[place]),
+    h("td", {}, h("div", { class: "item" }, h("span", { class: "thumb" }, artwork(line.sku)), titles[place])),
     h("td", number, line.quantity.toLocaleString()),
     h("td", each, yuan(line.unit_price)),
     h("td", number, yuan(line.quantity * line.unit_price))));
@@ -99,5 +100,5 @@ export function historyOf(order) {
   const entries = [...order.changes].reverse().map((change) => h("li", {},
     h("span", {}, reason(change.why)),
     h("span", { class: "soft small" }, moment(change.at, { dateStyle: "short", timeStyle: "medium" }))));
-  return [h("h2", { id: "history-title" }, "History"), h("ol", { class: "history", reversed: true }, entries)];
+  return [h("h2", { id: "history-title" }, "Timeline"), h("ol", { class: "history", reversed: true }, entries)];
 }

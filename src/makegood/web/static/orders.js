@@ -1,6 +1,7 @@
 /** The user's orders, the newest first. */
 
 import { page } from "./api.js";
+import { artwork, basketPicture } from "./artwork.js";
 import { catalogue, refreshGoods, titleOf } from "./catalogue.js";
 import { focusOn, h, moment, notice, part, workButton } from "./dom.js";
 import { yuan } from "./money.js";
@@ -17,7 +18,8 @@ export function showOrders(main, life) {
   const list = part("div", {}, listOf);
   const more = workButton("Show more", "Looking…", () => look(state.next), { class: "quiet wide" });
   const refresh = workButton("Refresh", "Looking…", () => look(null), { class: "quiet" });
-  main.replaceChildren(h("div", { class: "row between" }, title, refresh), trouble.element, list.element, more);
+  main.replaceChildren(h("div", { class: "all-orders" },
+    h("div", { class: "row between" }, title, refresh), trouble.element, list.element, more));
   focusOn(title);
   catalogue.watch(show, life);
   if (!catalogue.value.at) refreshGoods(life);
@@ -42,11 +44,12 @@ export function showOrders(main, life) {
   }
 }
 
-function listOf({ orders, titles, looked }) {
-  if (!looked) return h("p", { class: "loading" }, "Looking…");
+function listOf({ orders, titles, looked, problem }) {
+  if (!looked) return problem ? null : h("p", { class: "loading" }, "Looking…");
   if (orders.length === 0) {
-    return h("p", { class: "soft" }, "You have not ordered anything yet. ",
-      h("a", { href: "#/" }, "Look at the goods"));
+    return h("div", { class: "card nothing" }, basketPicture(),
+      h("p", {}, h("strong", {}, "You have not ordered anything yet")),
+      h("a", { href: "#/", class: "button primary" }, "Look at the goods"));
   }
   return h("ul", { class: "orders" }, orders.map((order, place) => entry(order, titles[place])));
 }
@@ -55,6 +58,7 @@ function entry(order, what) {
   const [kind, words] = standing(order);
   return h("li", { class: "card" },
     h("a", { href: `#/orders/${order.order_id}`, class: "entry" },
+      h("span", { class: "thumb" }, artwork(order.lines[0].sku)),
       h("span", { class: "what" }, what),
       h("span", { class: "soft small" }, `Order ${order.order_id} · `, moment(order.created_at)),
       h("span", { class: `badge ${kind}` }, words),

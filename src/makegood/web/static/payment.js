@@ -3,7 +3,7 @@
  * while it is not known whether it is paid: after a visit to the cashier, or when the page cannot see the order.
  */
 
-import { h, moment, notice, workButton } from "./dom.js";
+import { confirmed, h, moment, notice, workButton } from "./dom.js";
 import { forget, keep, kept } from "./keep.js";
 import { yuan } from "./money.js";
 import { api } from "./session.js";
@@ -49,6 +49,7 @@ function blind(payment) {
 /** Asks for the order's payment: the open one if there is one, so a lost answer can be asked for again. */
 function openButton(order, label, look, again, onProblem) {
   return workButton(label, `Asking ${PLATFORM}…`, async () => {
+    if (kept(`payment.${order.order_id}`)?.visited && !(await surelyUnpaid())) return;
     try {
       const question = { order_id: order.order_id, channel: CHANNEL };
       const opened = await api.post("/api/payments", question, { timeout: TIMEOUT });
@@ -59,6 +60,12 @@ function openButton(order, label, look, again, onProblem) {
     }
     again();
   }, { class: look });
+}
+
+function surelyUnpaid() {
+  const words = "If you may have paid, please wait: this page shows it as soon as it is known. Otherwise you can " +
+    "have the same payment again; it can be paid once only.";
+  return confirmed("Did you close it without paying?", words, "I have not paid");
 }
 
 function offered(order, payment, again) {
@@ -79,7 +86,7 @@ function waiting(ask) {
     "it can take a moment, and this page shows it by itself.";
   return h("div", { class: "waiting" },
     notice("plain", words, h("div", { class: "spinner", "aria-hidden": "true" })),
-    h("p", { class: "small" }, "Closed it without paying? ", ask("Show the same payment again", "link")));
+    ask("I closed it without paying", "link"));
 }
 
 function cashier(payment, visit) {

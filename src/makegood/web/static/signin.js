@@ -1,10 +1,12 @@
 /** Signing in. */
 
+import { artwork } from "./artwork.js";
 import { focusOn, h, notice, part, setText } from "./dom.js";
 import { ended, signIn } from "./session.js";
 import { sentence } from "./words.js";
 
 const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
+const WELCOME = ["pot-yixing", "lantern-silk", "tea-longjing"];
 const DEMO = ["alice", "bob", "carol", "dave"];
 
 /** Shows the form in `main`; a new session shows the shop. */
@@ -24,6 +26,7 @@ export function showSignIn(main) {
     h("div", { class: "field" }, h("label", { for: "password" }, "Password"), password), trouble.element, submit);
   const why = ended ? notice("warn", "Your session has ended. Please sign in again; your basket is kept.") : null;
   main.replaceChildren(h("section", { class: "card signin", "aria-labelledby": "signin-title" },
+    h("div", { class: "welcome" }, WELCOME.map((sku) => artwork(sku))),
     h("h1", { id: "signin-title" }, "Sign in"), ...[why].filter(Boolean), form, ...hint(user, password)));
   focusOn(user);
 }

@@ -1,12 +1,17 @@
 /** What is told to people, for every code the shop answers with. */
 
 const PROBLEMS = {
-  out_of_stock: "Somebody was faster: there is not enough left of something in your basket. Nothing was taken.",
-  price_changed: "A price has changed since you looked. Nothing was taken. Please look at the new price.",
-  coupon_unusable: "This coupon cannot be used for these goods: it needs a higher amount, or has expired or been used.",
-  insufficient_balance: "Your balance is smaller than what you want to use of it. Nothing was taken.",
+  out_of_stock: "Somebody was faster: there is not enough left of something in your basket. Nothing was taken. " +
+    "Please take less of what is marked, or take it out.",
+  price_changed: "A price has changed since you looked. Nothing was taken. Please look at the new price, and agree " +
+    "to it.",
+  coupon_unusable: "This coupon cannot be used for these goods: it needs a higher amount, or has expired or been " +
+    "used. Nothing was taken. Please go on without it.",
+  insufficient_balance: "Your balance is smaller than what you want to use of it. Nothing was taken. Please use " +
+    "less of it.",
   amount_mismatch: "The amounts did not add up any more. Nothing was taken. Please look at the new amounts.",
-  limit_exceeded: "This is more than one buyer may have of something in your basket. Nothing was taken.",
+  limit_exceeded: "This is more than one buyer may have of something in your basket, earlier orders included. " +
+    "Nothing was taken. Please take less.",
   cancelled: "The order was cancelled before it could be confirmed. Nothing is taken; you can order again.",
   unknown_sku: "Something in your basket is not sold any more. Please take it out.",
   duplicate_sku: "Something is in the basket twice. Please take one of the two out.",

@@ -1,44 +1,11 @@
-/** What to pay with besides money: a coupon, and the balance. */
+/** How much of the balance to use. */
 
-import { basket, chooseBalance, chooseCoupon } from "./basket.js";
-import { h, moment, part, setText } from "./dom.js";
+import { basket, chooseBalance } from "./basket.js";
+import { h, setText } from "./dom.js";
 import { me } from "./me.js";
 import { fenOf, plainYuan, yuan } from "./money.js";
 import { attempt } from "./placing.js";
 import { quote } from "./quote.js";
-
-/** The choice of a coupon. */
-export function couponChoice(life) {
-  const select = h("select", { id: "coupon", "aria-describedby": "coupon-hint" });
-  const hint = part("p", { class: "hint", id: "coupon-hint" }, (coupon) => coupon && explained(coupon));
-  let options = "";
-  const show = () => {
-    const coupons = me.value?.coupons ?? [];
-    const wanted = JSON.stringify([coupons, basket.value.coupon_id]);
-    if (wanted !== options) select.replaceChildren(...optionsOf(coupons, basket.value.coupon_id));
-    options = wanted;
-    select.value = basket.value.coupon_id ?? "";
-    select.disabled = attempt.value !== null;
-    hint.show(coupons.find((coupon) => coupon.coupon_id === basket.value.coupon_id) ?? null);
-  };
-  select.addEventListener("change", () => chooseCoupon(select.value || null));
-  for (const state of [me, basket, attempt]) state.watch(show, life);
-  return h("div", { class: "field" }, h("label", { for: "coupon" }, "Coupon"), select, hint.element);
-}
-
-function optionsOf(coupons, chosen) {
-  const options = coupons.map((coupon) => h("option", { value: coupon.coupon_id },
-    `${yuan(coupon.value)} off, from ${yuan(coupon.minimum)}`));
-  if (chosen && !coupons.some((coupon) => coupon.coupon_id === chosen)) {
-    options.push(h("option", { value: chosen }, `${chosen} (not usable any more)`));
-  }
-  return [h("option", { value: "" }, coupons.length ? "No coupon" : "You have no coupons"), ...options];
-}
-
-function explained(coupon) {
-  const { coupon_id, minimum, valid_until } = coupon;
-  return [`${coupon_id}: for goods worth ${yuan(minimum)} or more, before `, moment(valid_until), "."];
-}
 
 /** How much balance to use: a field, a slider, and "as much as possible", always in step with each other. */
 export function balanceChoice(life) {
