@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from makegood.cli.benching import bench
 from makegood.cli.failure import CommandFailed
 
 DEFAULT_DATA = Path("data")
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 dead_letters = typer.Typer(help="Events and tasks that failed and wait for a person.", no_args_is_help=True)
 app.add_typer(dead_letters, name="dead-letters")
+app.add_typer(bench, name="bench")
 
 
 @app.command()

@@ -23,7 +23,14 @@ def replay(data: Path, baskets: int | None, concurrency: int, *, as_json: bool) 
         if run is None:
             raise CommandFailed(f"no shop runs in {data}: start it with `makegood run --data {data}` and replay again")
         status = uvloop.run(
-            replay_baskets(run.url, run.operators_token, baskets=baskets, concurrency=concurrency, json_output=as_json)
+            replay_baskets(
+                run.url,
+                run.operators_token,
+                baskets=baskets,
+                concurrency=concurrency,
+                json_output=as_json,
+                sandbox_url=run.sandbox_url,
+            )
         )
     except (ReplayError, DirectoryError) as error:
         raise CommandFailed(str(error)) from error

@@ -1,0 +1,172 @@
+"""Writes what was measured into a document: each report's tables between the marks that name it.
+
+<!-- bench orders -->
+… replaced …
+<!-- end -->
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from makegood.bench.errors import BenchError
+from makegood.bench.results import (
+    FORMAT,
+    CallbacksReport,
+    CallbacksResult,
+    Cost,
+    Machine,
+    OrdersReport,
+    OrdersResult,
+    SqlFloor,
+)
+
+FUNCTIONS = {
+    "orders.Open": "open",
+    "stock.Deduct": "deduct",
+    "coupons.Use": "use",
+    "accounts.Deduct": "balance",
+    "orders.Settle": "settle",
+}
+"""The functions on an order's way, and their short names."""
+Report = OrdersReport | CallbacksReport
+KINDS: dict[str, type[Report]] = {"orders": OrdersReport, "callbacks": CallbacksReport}
+
+
+class _Kind(msgspec.Struct):
+    bench: str
+    format: int
+
+
+def read_report(file: Path) -> Report:
+    """A report that a bench wrote. Raises BenchError when it is none, or of another version."""
+    try:
+        content = file.read_bytes()
+        kind = msgspec.json.decode(content, type=_Kind)
+        if kind.bench not in KINDS or kind.format != FORMAT:
+            raise BenchError(f"{file} is of another version of makegood: measure again with --output {file}")
+        return msgspec.json.decode(content, type=KINDS[kind.bench])
+    except (OSError, msgspec.MsgspecError) as error:
+        raise BenchError(f"{file} is no bench report ({error}): write one with `makegood bench … --output`") from error
+
+
+def name_of(report: Report) -> str:
+    """`orders`, `history` (orders with a past beside those without) or `callbacks`."""
+    if isinstance(report, CallbacksReport):
+        return "callbacks"
+    return "history" if any(result.history for result in report.results) else "orders"
+
+
+def write_into(document: Path, reports: Sequence[Report]) -> None:
+    """Replaces the reports' tables. Raises BenchError when the document has no place for one."""
+    text = document.read_text()
+    for report in reports:
+        name = name_of(report)
+        place = re.compile(rf"(<!-- bench {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        if not place.search(text):
+            raise BenchError(f"{document} has no place for it: add the lines <!-- bench {name} --> and <!-- end -->")
+        fresh = markdown(report)
+        text = place.sub(lambda found, fresh=fresh: f"{found[1]}{fresh}{found[2]}", text)
+    document.write_text(text)
+
+
+def markdown(report: Report) -> str:
+    """The report's tables."""
+    if isinstance(report, CallbacksReport):
+        tables = [
+            _callbacks(report.results),
+            _work([(f"{one.connections:,}", one.cost, one.sql) for one in report.results]),
+        ]
+    else:
+        tables = [_orders(report.results), _batches(report.results), _work([_named(one) for one in report.results])]
+    return "\n".join([_where(report.machine, report.at, report.seconds), *tables, ""])
+
+
+def _where(machine: Machine, at: str, seconds: float) -> str:
+    return (
+        f"{at}, {machine.processors} processors ({machine.model}), Python {machine.python}; "
+        f"the machine's load was {machine.load:.2f} when it began, and it took {seconds:.0f} s.\n"
+    )
+
+
+def _orders(results: Sequence[OrdersResult]) -> str:
+    head = ["case", "orders/s", "p50 ms", "p99 ms", "shop µs", "SQL µs", "empty HTTP µs", "rest µs", "shop / floors"]
+    return _table(
+        head,
+        [
+            [
+                _name(one),
+                f"{one.per_second:,.0f}",
+                f"{one.p50_ms:.1f}",
+                f"{one.p99_ms:.1f}",
+                f"{one.cost.cpu_us:.0f}",
+                f"{one.sql.cpu_us:.0f}",
+                f"{one.http.cpu_us:.0f}",
+                f"{one.rest_us:.0f}",
+                f"{one.ratio:.2f}",
+            ]
+            for one in results
+        ],
+    )
+
+
+def _batches(results: Sequence[OrdersResult]) -> str:
+    rows: list[list[str]] = []
+    for one in results:
+        sizes = [one.cost.batches.get(name, 0.0) for name in FUNCTIONS]
+        batches = [f"{size:.1f}" if size else "–" for size in sizes]
+        rows.append([_name(one), *batches, f"{one.cost.written_bytes:,.0f}", f"{one.cost.client_cpu_us:.0f}"])
+    return _table(["average batch", *FUNCTIONS.values(), "bytes written an order", "client µs"], rows)
+
+
+def _callbacks(results: Sequence[CallbacksResult]) -> str:
+    head = ["connections", "callbacks/s", "p50 ms", "p99 ms", "shop µs", "verify + row µs", "SQL µs", "empty HTTP µs"]
+    return _table(
+        [*head, "shop / verify CPU", "verify / shop speed"],
+        [
+            [
+                f"{one.connections:,}",
+                f"{one.per_second:,.0f}",
+                f"{one.p50_ms:.1f}",
+                f"{one.p99_ms:.1f}",
+                f"{one.cost.cpu_us:.0f}",
+                f"{one.verified.cpu_us:.0f}",
+                f"{one.sql.cpu_us:.0f}",
+                f"{one.http.cpu_us:.0f}",
+                f"{one.cpu_ratio:.2f}",
+                f"{one.speed_ratio:.2f}",
+            ]
+            for one in results
+        ],
+    )
+
+
+def _work(results: Sequence[tuple[str, Cost, SqlFloor]]) -> str:
+    return _table(
+        ["the same work", "rows: shop", "rows: floor", "commits: shop", "commits: floor"],
+        [
+            [
+                name,
+                f"{sum(cost.rows.values()):.2f}",
+                f"{sum(sql.rows.values()):.2f}",
+                f"{sum(cost.commits.get(file, 0.0) for file in sql.commits):.3f}",
+                f"{sum(sql.commits.values()):.3f}",
+            ]
+            for name, cost, sql in results
+        ],
+    )
+
+
+def _named(result: OrdersResult) -> tuple[str, Cost, SqlFloor]:
+    return _name(result), result.cost, result.sql
+
+
+def _name(result: OrdersResult) -> str:
+    return f"{result.case}; {result.history:,} orders before" if result.history else str(result.case)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    marks = ["---", *("---:" for _ in head[1:])]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [head, marks, *rows]) + "\n"

@@ -1,0 +1,96 @@
+"""The folder a bench works in: a shop with goods and users, of which every case gets a fresh copy of its own."""
+
+import os
+import platform
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import apsw
+
+from makegood.bench import cases
+from makegood.bench.cases import Case
+from makegood.bench.results import Machine
+from makegood.bench.shop import running_shop
+from makegood.embedded.directory import Directory
+from makegood.engine.world import SystemWorld
+from makegood.times import rfc3339
+from makegood.web.tokens import Tokens
+
+TOKEN_SECONDS = 24 * 3_600
+"""For how long the buyers are signed in: longer than any bench takes."""
+FOR_EVER = int(datetime(2099, 12, 31, tzinfo=UTC).timestamp() * 1000)
+"""When coupons end, ms UTC."""
+NEW_COUPON = "INSERT INTO coupons (coupon_id, user, value, minimum, valid_until, order_id) VALUES (?, ?, ?, ?, ?, ?)"
+
+
+@dataclass(frozen=True)
+class House:
+    """A stopped shop that has everything, and the tokens of its buyers."""
+
+    folder: Path
+    template: Path
+    tokens: Sequence[str]
+
+    def copy(self, name: str) -> Path:
+        """A shop of one's own."""
+        fresh = self.folder / name
+        shutil.copytree(self.template, fresh)
+        os.sync()  # else the disk would still be writing the copy while its case is measured
+        return fresh
+
+    def remove(self, shop: Path) -> None:
+        """Frees the disk of a copy."""
+        shutil.rmtree(shop)
+
+
+async def build(folder: Path) -> House:
+    """Makes the template: one start, one load, one stop. Raises BenchError."""
+    template = folder / "template"
+    template.mkdir(mode=0o700)
+    async with running_shop(template) as shop:
+        for document in cases.documents():
+            await shop.load(document)
+    return House(folder, template, _tokens(template))
+
+
+def add_coupons(shop: Path, case: Case, count: int) -> None:
+    """Gives every order of a case its coupon; the shop is stopped."""
+    rows = (
+        (cases.coupon_id(case, at), cases.user_name(at % case.buyers), cases.COUPON_VALUE, 0, FOR_EVER, 0)
+        for at in range(count)
+    )
+    connection = apsw.Connection(str(shop / "coupons.db"))
+    try:
+        with connection:
+            connection.executemany(NEW_COUPON, rows)
+    finally:
+        connection.close()
+
+
+def this_machine() -> Machine:
+    """This machine."""
+    return Machine(os.cpu_count() or 1, _model(), platform.python_version(), round(os.getloadavg()[0], 2))
+
+
+def now() -> str:
+    """The time, RFC 3339 UTC."""
+    return rfc3339(SystemWorld().now())
+
+
+def _model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _tokens(template: Path) -> list[str]:
+    world = SystemWorld()
+    secrets = Directory(template).secrets(world, demo=False)
+    tokens = Tokens(bytes.fromhex(secrets.signing_key), TOKEN_SECONDS, world.now)
+    return [tokens.issue(cases.user_name(number)).token for number in range(cases.MAX_BUYERS)]
