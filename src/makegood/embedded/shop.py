@@ -25,6 +25,7 @@ from makegood.engine.service import Service
 from makegood.engine.world import SystemWorld, World
 from makegood.load import load
 from makegood.shop.payments.gateways.alipay import Alipay, AlipaySettings
+from makegood.shop.payments.gateways.http import platform_client
 from makegood.web.app import build_app
 from makegood.web.server import free_port, serve
 from makegood.web.settings import WebSettings
@@ -74,7 +75,7 @@ class EmbeddedShop:
         run = RunFile(f"http://{self._address[0]}:{port}", about.url, secrets.operators_token)
         try:
             async with (
-                httpx.AsyncClient(trust_env=False, limits=httpx.Limits(max_connections=CONNECTIONS)) as http,
+                platform_client(CONNECTIONS) as http,
                 self._services(run, about.alipay, http) as operations,
                 self._web(operations, secrets, port),
             ):

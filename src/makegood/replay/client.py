@@ -10,6 +10,7 @@ from yarl import URL
 from makegood.replay.baskets import Order
 from makegood.replay.catalogue import Document
 from makegood.replay.errors import ShopError
+from makegood.replay.figures import Look, look
 from makegood.replay.transport import Answer, Request, Transport
 from makegood.replay.wire import (
     Good,
@@ -35,18 +36,24 @@ T = TypeVar("T")
 
 
 class ShopClient:
-    """Speaks to the shop at `url` as its users, whom the operators' token signs in.
+    """Speaks to the shop at `url` as its users, whom the operators' token signs in, and to its sandbox.
 
     Every call raises ShopError when the answer is not what the API promises, and ShopUnavailableError as
     `Transport.send` does.
     """
 
-    def __init__(self, url: str, operators_token: str, transport: Transport) -> None:
+    def __init__(self, url: str, operators_token: str, transport: Transport, sandbox_url: str = "") -> None:
         self._url = url.rstrip("/")
+        self._sandbox_url = sandbox_url.rstrip("/")
         self._operator = {"Authorization": f"Bearer {operators_token}"}
         self._transport = transport
         self._tokens: dict[str, str] = {}
         self._orders, self._payments = self._to("/api/orders"), self._to("/api/payments")
+
+    @property
+    def retries(self) -> int:
+        """Requests that had to be asked again."""
+        return self._transport.retries
 
     async def load(self, document: Document) -> None:
         """Loads goods, users and coupons; harmless to repeat. Raises ShopError when the shop refuses."""
@@ -58,11 +65,11 @@ class ShopClient:
                 "replay into a new folder, or at least as many baskets as last time"
             )
 
-    async def place(self, order: Order) -> OrderView | Refusal:
-        """Places the order, under its basket as the key; asks again while it is undecided."""
+    async def place(self, order: Order, key: str) -> OrderView | Refusal:
+        """Places the order under this idempotency key; asks again while it is undecided."""
         body = OrderRequest(order.lines, order.balance, order.shipping_fee, order.amount_due, order.coupon_id)
         content = msgspec.json.encode(body)
-        headers = {"Idempotency-Key": str(order.basket)}
+        headers = {"Idempotency-Key": key}
         answer = await self._as_user(order.user, "POST", self._orders, content, headers)
         for wait in _UNDECIDED_WAITS:
             if answer.status != 202:
@@ -111,6 +118,23 @@ class ShopClient:
             for good in page.goods:
                 yield good
             after = _next(after, page.next)
+
+    async def figures(self) -> Look | None:
+        """What the shop says of itself at `/metrics`; None while it is away, or says nothing of the kind."""
+        return await self._look(self._url)
+
+    async def sandbox_figures(self) -> Look | None:
+        """The same of the sandbox."""
+        return await self._look(self._sandbox_url) if self._sandbox_url else None
+
+    async def _look(self, base: str) -> Look | None:
+        answer = await self._transport.glance(_address(base + "/metrics"))
+        if answer is None or answer.status != 200:
+            return None
+        try:
+            return look(answer.body.decode())
+        except ValueError:
+            return None
 
     async def _as_user(
         self, user: str, method: str, url: URL, body: bytes = b"", headers: Mapping[str, str] | None = None

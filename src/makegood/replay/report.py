@@ -1,118 +1,121 @@
-"""What a replay tells its user: progress while it runs, then a table or JSON."""
+"""What a replay tells its user at its end: tables, or JSON."""
 
 import sys
-from types import TracebackType
+from collections.abc import Mapping
 
 import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from makegood.replay.compare import Difference, Differences
+from makegood.replay.compare import Difference
 from makegood.replay.expected import Dropped, Expected, Figures
 from makegood.replay.placing import Outcome
+from makegood.replay.proof import Proof
+from makegood.replay.watching import Sample, Usage, Watch
 
 SHOWN = 50
+_MIB = 1024 * 1024
 
 
-class Summary(msgspec.Struct, frozen=True):
-    """The whole result; amounts in fen, `seconds` of placing and paying."""
+class Seconds(msgspec.Struct):
+    """Where the time went, in seconds."""
+
+    read: float = 0.0
+    """Reading the data set, and computing what must come out."""
+    load: float = 0.0
+    """Telling the shop its goods, users and coupons."""
+    find: float = 0.0
+    """Looking for what an earlier run bought."""
+    buy: float = 0.0
+    """Placing and paying."""
+    drain: float = 0.0
+    """Waiting for messages and notifications that were still under way."""
+    prove: float = 0.0
+    """Comparing all that the shop holds."""
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole result; amounts in fen, memory in bytes."""
 
     ok: bool
     expected: Figures
     actual: Figures
     dropped: Dropped
     outcome: Outcome
+    retries: int
     differences: int
     listed: list[Difference]
-    retries: int
-    seconds: float
+    seconds: Seconds
+    total_seconds: float
+    orders_per_second: float
+    processes: dict[str, Usage]
+    memory: list[Sample]
 
-
-def summary(
-    expected: Expected,
-    actual: Figures,
-    differences: Differences,
-    *,
-    outcome: Outcome,
-    retries: int,
-    seconds: float,
-) -> Summary:
-    """A replay is right when every basket was bought and nothing differs."""
-    return Summary(
-        ok=not differences.count and not outcome.refused,
-        expected=expected.figures,
-        actual=actual,
-        dropped=expected.dropped,
-        outcome=outcome,
-        differences=differences.count,
-        listed=differences.listed,
-        retries=retries,
-        seconds=round(seconds, 3),
-    )
-
-
-class Steps:
-    """A progress bar on standard error, for one step after another."""
-
-    def __init__(self) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
+    @classmethod
+    def of(
+        cls, expected: Expected, proof: Proof, outcome: Outcome, *, retries: int, seconds: Seconds, watch: Watch
+    ) -> "Report":
+        """A replay is right when every basket was bought and nothing differs."""
+        return cls(
+            ok=not proof.differences.count and not outcome.refused,
+            expected=expected.figures,
+            actual=proof.actual,
+            dropped=expected.dropped,
+            outcome=outcome,
+            retries=retries,
+            differences=proof.differences.count,
+            listed=proof.differences.listed,
+            seconds=seconds,
+            total_seconds=round(sum(msgspec.structs.astuple(seconds)), 3),
+            orders_per_second=round(outcome.bought / seconds.buy, 1) if seconds.buy else 0.0,
+            processes=watch.usage(),
+            memory=watch.samples,
         )
-        self._current: TaskID | None = None
-
-    def __enter__(self) -> "Steps":
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
-
-    def begin(self, what: str, total: int | None) -> None:
-        """Begins a step of `total` parts, None when nobody knows yet."""
-        self._current = self._progress.add_task(what, total=total)
-
-    def advance(self, parts: int = 1) -> None:
-        """Some more parts of the step are done."""
-        if self._current is not None:
-            self._progress.advance(self._current, parts)
-
-    def reach(self, parts: int) -> None:
-        """So many parts of the step are done."""
-        if self._current is not None:
-            self._progress.update(self._current, completed=parts)
-
-    def say(self, what: str) -> None:
-        """One line above the bars."""
-        self._progress.console.print(what)
 
 
-def show(result: Summary, json_output: bool) -> None:
-    """Writes the result to standard output: JSON, or a table and the first 50 differences."""
+def show(report: Report, json_output: bool) -> None:
+    """Writes the result to standard output: JSON, or tables and the first 50 differences."""
     if json_output:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(result)).decode() + "\n")
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(report)).decode() + "\n")
         return
     console = Console(highlight=False)
-    console.print(_table(result))
-    console.print(_dropped(result.dropped), markup=False, soft_wrap=True)
-    for line in _complaints(result):
+    for table in (_figures(report), _times(report), _processes(report.processes)):
+        console.print(table)
+    for line in [_dropped(report.dropped), *_verdict(report)]:
         console.print(line, markup=False, soft_wrap=True)
 
 
-def _table(result: Summary) -> Table:
-    table = Table("figure", "data set", "shop", "")
-    for column in table.columns[1:3]:
+def _table(*columns: str) -> Table:
+    table = Table(*columns)
+    for column in table.columns[1:]:
         column.justify = "right"
-    have = msgspec.structs.asdict(result.actual)
-    for name, wanted in msgspec.structs.asdict(result.expected).items():
+    return table
+
+
+def _figures(report: Report) -> Table:
+    table = _table("figure", "data set", "shop", "")
+    have = msgspec.structs.asdict(report.actual)
+    for name, wanted in msgspec.structs.asdict(report.expected).items():
         verdict = "" if wanted == have[name] else "differs"
         table.add_row(name.replace("_", " "), f"{wanted:,}", f"{have[name]:,}", verdict)
+    return table
+
+
+def _times(report: Report) -> Table:
+    table = _table("step", "seconds", "orders a second")
+    for name, seconds in msgspec.structs.asdict(report.seconds).items():
+        table.add_row(name, f"{seconds:,.1f}", f"{report.orders_per_second:,.1f}" if name == "buy" else "")
+    table.add_section()
+    table.add_row("all", f"{report.total_seconds:,.1f}", "")
+    return table
+
+
+def _processes(processes: Mapping[str, Usage]) -> Table:
+    table = _table("process", "CPU seconds", "MiB at first", "at most", "at last")
+    for name, usage in processes.items():
+        cpu = "not told" if usage.cpu_seconds is None else f"{usage.cpu_seconds:,.1f}"
+        memory = (usage.resident_first, usage.resident_most, usage.resident_last)
+        table.add_row(name, cpu, *["" if one is None else f"{one // _MIB:,}" for one in memory])
     return table
 
 
@@ -124,13 +127,18 @@ def _dropped(dropped: Dropped) -> str:
     )
 
 
-def _complaints(result: Summary) -> list[str]:
-    refusals = [f"basket {refused.basket}: {refused.refusal}" for refused in result.outcome.refusals]
-    differences = [str(difference) for difference in result.listed]
-    if result.ok:
-        return [f"The shop holds what the data set says. {result.outcome.placed:,} orders, {result.seconds:.0f} s."]
+def _verdict(report: Report) -> list[str]:
+    outcome = report.outcome
+    did = f"{outcome.bought:,} orders bought, {outcome.sold_before:,} found sold."
+    if report.retries:
+        did += f" Requests asked again: {report.retries:,}."
+    if outcome.placed_again:
+        did += f" Placed again under fresh keys: {outcome.placed_again:,}."
+    if report.ok:
+        return [did, f"The shop holds what the data set says. {report.total_seconds:.0f} s."]
     return [
-        f"{result.outcome.refused:,} baskets were refused, {result.differences:,} facts differ.",
-        *refusals[:SHOWN],
-        *differences[:SHOWN],
+        did,
+        f"{outcome.refused:,} baskets were refused, {report.differences:,} facts differ.",
+        *[f"basket {refused.basket}: {refused.refusal}" for refused in outcome.refusals[:SHOWN]],
+        *[str(difference) for difference in report.listed[:SHOWN]],
     ]

@@ -15,6 +15,7 @@ from yarl import URL
 from makegood.replay.errors import ShopError, ShopUnavailableError
 
 REQUEST_TIMEOUT = 120.0
+GLANCE_TIMEOUT = 5.0
 ANSWER_LIMIT = 32 * 1024 * 1024
 _FIRST_WAIT, _LONGEST_WAIT = 0.05, 2.0
 
@@ -82,6 +83,14 @@ class Transport:
             self.retries += 1
             await asyncio.sleep(pause)
             wait = min(wait * 2, _LONGEST_WAIT)
+
+    async def glance(self, url: URL) -> Answer | None:
+        """What is at this address, asked for once; None when nobody answers within seconds. Raises ShopError."""
+        try:
+            async with asyncio.timeout(GLANCE_TIMEOUT):
+                return await self._once(Request("GET", url, {}))
+        except (_AwayError, TimeoutError):
+            return None
 
     async def _once(self, request: Request) -> Answer:
         try:

@@ -17,6 +17,12 @@ class OrderView(Amounts, frozen=True, kw_only=True):
     order_id: str
     status: str
     payment_status: str
+    decision: str = ""
+
+    @property
+    def is_put_back(self) -> bool:
+        """Whether it was cancelled and holds nothing: whatever it took, and was paid, was given back."""
+        return self.status == "CANCELLED" and self.payment_status in ("UNPAID", "REFUNDED")
 
 
 class OrderPage(msgspec.Struct, frozen=True):

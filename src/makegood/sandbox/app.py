@@ -2,32 +2,30 @@
 
 import logging
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, cast
 
 from litestar import Litestar, Request, Response, get, route
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import Scope
 
-from . import cashier, control
-from .alipay.envelope import read
+from . import cashier, control, metrics
 from .alipay.gateway import Gateway
 from .alipay.merchant import GATEWAY_PATH
 from .cashier import Cashier
 from .control import Control
-from .store import StoreBusyError
-
-MAX_REQUEST_BYTES: Final = 256 * 1024
-_JSON: Final = "application/json; charset=utf-8"
+from .hot import JSON_UTF8, MAX_REQUEST_BYTES, App, HotRoutes, busy
+from .store import Store, StoreBusyError
 
 log = logging.getLogger(__name__)
 
 
-def build_app(gateway: Gateway, cashier_page: Cashier, controls: Control) -> Litestar:
+def build_app(store: Store, gateway: Gateway, cashier_page: Cashier, controls: Control) -> App:
     """Everything the sandbox answers."""
-    return Litestar(
+    framework = Litestar(
         route_handlers=[
             _healthz,
+            metrics.route(store),
             _alipay(gateway),
             *cashier.routes(cashier_page),
             *control.routes(controls),
@@ -37,17 +35,17 @@ def build_app(gateway: Gateway, cashier_page: Cashier, controls: Control) -> Lit
         openapi_config=None,
         logging_config=None,
     )
+    return HotRoutes(cast(App, framework), gateway, cashier_page)
 
 
 def _alipay(gateway: Gateway) -> HTTPRouteHandler:
     @route(GATEWAY_PATH, http_method=["GET", "POST"], status_code=200, request_max_body_size=MAX_REQUEST_BYTES)
     async def respond(request: Request[Any, Any, Any]) -> Response[bytes]:
         try:
-            parameters = read(request.scope["query_string"], await request.body())
+            body = await request.body()
         except HTTPException:  # a body that is too long, or not of its stated length
-            parameters = None
-        answer = await (gateway.refuse("isv.invalid-parameter") if parameters is None else gateway.respond(parameters))
-        return Response(answer, media_type=_JSON)
+            return Response(await gateway.refuse("isv.invalid-parameter"), media_type=JSON_UTF8)
+        return Response(await gateway.answer(request.scope["query_string"], body), media_type=JSON_UTF8)
 
     return respond
 
@@ -65,7 +63,7 @@ async def _log(error: Exception, _: Scope) -> None:
 
 def _busy(_: Request[Any, Any, Any], error: Exception) -> Response[dict[str, str]]:
     return Response(
-        {"message": str(error) or "The sandbox is busy: ask what became of it, then try again."},
+        {"message": busy(error)},
         status_code=HTTPStatus.SERVICE_UNAVAILABLE,
         headers={"Retry-After": "1"},
     )

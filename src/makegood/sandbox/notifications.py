@@ -60,6 +60,12 @@ def due(tx: Transaction, claimed: Collection[int], limit: int) -> list[Due]:
     return [_with_what_it_tells(tx, each) for each in found if each.id not in claimed][:limit]
 
 
+def count_due(tx: Transaction) -> int:
+    """How many are to be sent now."""
+    [(count,)] = tx.rows("SELECT count(*) FROM notifications WHERE due_at <= ?", tx.now)
+    return count
+
+
 def next_due_at(tx: Transaction) -> int | None:
     """When the next one's time comes."""
     [(due_at,)] = tx.rows("SELECT min(due_at) FROM notifications WHERE due_at > ?", tx.now)

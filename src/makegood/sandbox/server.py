@@ -13,7 +13,6 @@ import apsw
 import uvloop
 from granian.constants import Interfaces
 from granian.server.embed import Server
-from litestar import Litestar
 
 from . import settings
 from .alipay.gateway import Gateway
@@ -26,6 +25,7 @@ from .clock import MAX_SPEED, Anchor, Clock
 from .control import Control
 from .directory import SandboxError, locked, write_privately
 from .faults import Faults
+from .hot import App
 from .listening import Address, answers, free_address
 from .notifier import Notifier
 from .retention import keep_pruning
@@ -39,7 +39,7 @@ STOP_SECONDS: Final = 10.0
 class Parts(NamedTuple):
     """What runs."""
 
-    app: Litestar
+    app: App
     notifier: Notifier
     signer: Signer
     merchant: Merchant
@@ -137,7 +137,7 @@ async def _assemble(store: Store, clock: Clock, speed: float, address: Address, 
         remote_notify=remote_notify,
         wake_notifier=notifier.wake,
     )
-    app = build_app(gateway, Cashier(store, notifier.wake), Control(store, clock, notifier, merchant))
+    app = build_app(store, gateway, Cashier(store, notifier.wake), Control(store, clock, notifier, merchant))
     return Parts(app, notifier, signer, merchant)
 
 

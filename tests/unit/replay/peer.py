@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from aiohttp import web
 
-from makegood.replay.catalogue import Document, LoadCoupon
+from makegood.replay.catalogue import VALID_UNTIL, Document, LoadCoupon
 from makegood.replay.wire import OrderRequest, PaymentRequest
 
 OPERATORS = "operators-token"
@@ -25,14 +25,17 @@ class PeerOrder(msgspec.Struct):
     request: OrderRequest
     discount: int
     payment_status: str = "UNPAID"
+    status: str = "CONFIRMED"
+    decision: str = "confirmed"
 
     def view(self) -> dict[str, object]:
         """The order as the API shows it."""
         goods = sum(line.quantity * line.unit_price for line in self.request.lines)
         return {
             "order_id": self.order_id,
-            "status": "CONFIRMED",
+            "status": self.status,
             "payment_status": self.payment_status,
+            "decision": self.decision,
             "shipping_status": "UNSHIPPED",
             "goods_amount": goods,
             "discount": self.discount,
@@ -47,20 +50,26 @@ class Peer:
     """Listens on 127.0.0.1; `plan` holds what happens to the next requests, then all goes well.
 
     reset: the connection ends unanswered; lost: the work is done, its answer is not sent; busy: 503 with
-    Retry-After; undecided: an order is answered 202; expired: 401; broken: 500.
+    Retry-After; undecided: an order is answered 202; expired: 401; broken: 500. Orders under `refuse_keys` are
+    refused with the code; under `cancel_keys` they were undecided when the shop died, and are cancelled; under
+    `cancel_unpaid` they are cancelled before a payment is opened. `figures` are what `/metrics` says, one after
+    another; the last one stays.
     """
 
     def __init__(self) -> None:
         self.plan: deque[str] = deque()
         self.requests: list[str] = []
         self.in_flight = self.most_in_flight = 0
-        self.refuse_baskets: set[str] = set()
+        self.refuse_keys: dict[str, str] = {}
+        self.cancel_keys: set[str] = set()
+        self.cancel_unpaid: set[str] = set()
         self.stock: dict[str, int] = {}
         self.prices: dict[str, int] = {}
         self.balances: dict[str, int] = {}
         self.points: dict[str, int] = {}
         self.coupons: dict[str, LoadCoupon] = {}
         self.loaded: dict[str, int] = {}
+        self.figures: deque[str] = deque()
         self.orders: dict[str, PeerOrder] = {}
         self.keys: list[str] = []
         self._watched = (0, asyncio.Event())
@@ -88,6 +97,7 @@ class Peer:
         app.router.add_post("/api/payments", self._payment)
         app.router.add_get("/api/me", self._me)
         app.router.add_get("/api/goods", self._goods)
+        app.router.add_get("/metrics", self._metrics)
         app.router.add_post("/cashier/{id}", self._cashier)
         self._runner = web.AppRunner(app, shutdown_timeout=0.01)
         await self._runner.setup()
@@ -152,8 +162,12 @@ class Peer:
     async def _place(self, request: web.Request) -> web.Response:
         key = request.headers["Idempotency-Key"]
         body = msgspec.json.decode(await request.read(), type=OrderRequest)
-        if key in self.refuse_baskets:
-            return _problem(409, "out_of_stock")
+        if key in self.refuse_keys:
+            return _problem(409, self.refuse_keys[key])
+        if key in self.cancel_keys:
+            order = PeerOrder(f"o{key}", _user(request), body, 0, status="CANCELLED", decision="cancelled")
+            self.orders[key] = order
+            return _problem(409, "cancelled")
         if key not in self.orders:
             coupon = self.coupons.pop(body.coupon_id) if body.coupon_id else None
             order = PeerOrder(f"o{key}", _user(request), body, coupon.value if coupon else 0)
@@ -162,7 +176,8 @@ class Peer:
             self.keys.append(key)
             if len(self.keys) == self._watched[0]:
                 self._watched[1].set()
-        first = self.orders[key].view() | {"payment_status": "UNPAID" if body.amount_due else "PAID"}
+        first = {"status": "CONFIRMED", "payment_status": "UNPAID" if body.amount_due else "PAID"}
+        first = self.orders[key].view() | first
         return web.json_response(first, status=201)
 
     def _take(self, order: PeerOrder) -> None:
@@ -173,6 +188,14 @@ class Peer:
         if order.request.amount_due == 0:
             order.payment_status = "PAID"
 
+    def _put_back(self, order: PeerOrder) -> None:
+        order.status = "CANCELLED"
+        for line in order.request.lines:
+            self.stock[line.sku] += line.quantity
+        self.balances[order.user] += order.request.balance
+        if coupon := order.request.coupon_id:
+            self.coupons[coupon] = LoadCoupon(coupon, order.user, order.discount, order.discount, VALID_UNTIL)
+
     async def _list(self, request: web.Request) -> web.Response:
         mine = [order.view() for order in self.orders.values() if order.user == _user(request)]
         return _page(request, "orders", "order_id", mine)
@@ -182,7 +205,10 @@ class Peer:
 
     async def _payment(self, request: web.Request) -> web.Response:
         body = msgspec.json.decode(await request.read(), type=PaymentRequest)
-        if self.orders[body.order_id[1:]].payment_status == "PAID":
+        order = self.orders[body.order_id[1:]]
+        if body.order_id[1:] in self.cancel_unpaid and order.status == "CONFIRMED":
+            self._put_back(order)
+        if order.payment_status == "PAID" or order.status == "CANCELLED":
             return _problem(409, "not_payable")
         pay_url = f"{self.url}/cashier/{body.order_id}"
         return web.json_response({"payment_id": "p" + body.order_id, "pay_url": pay_url}, status=201)
@@ -208,6 +234,11 @@ class Peer:
             for sku, stock in sorted(self.stock.items())
         ]
         return _page(request, "goods", "sku", goods)
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        if request.query or not self.figures:
+            return web.Response(status=404)
+        return web.Response(text=self.figures.popleft() if len(self.figures) > 1 else self.figures[0])
 
 
 def _user(request: web.Request) -> str:

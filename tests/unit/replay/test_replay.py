@@ -5,10 +5,15 @@ import asyncio
 import msgspec
 import pytest
 
+from makegood.replay import dataset
+from makegood.replay.baskets import orders
 from makegood.replay.command import replay
 from makegood.replay.errors import ReplayError
+from makegood.replay.report import Report
+from makegood.replay.watching import Usage
 
 from .peer import OPERATORS, Peer
+from .rows import RULE
 
 
 async def run(peer: Peer, capsys: pytest.CaptureFixture[str], baskets: int = 12) -> tuple[int, dict[str, object]]:
@@ -30,10 +35,11 @@ async def test_a_replay_that_agrees_ends_with_0(peer: Peer, capsys: pytest.Captu
 async def test_a_replay_goes_on_and_grows(peer: Peer, capsys: pytest.CaptureFixture[str]) -> None:
     """A repeat changes nothing, and more baskets add only what is new."""
     await run(peer, capsys, 5)
+    peer.requests.clear()
     assert (await run(peer, capsys, 5))[0] == 0
-    assert len(peer.orders) == 5
+    assert "POST /api/orders" not in peer.requests
     assert (await run(peer, capsys, 9))[0] == 0
-    assert len(peer.orders) == 9
+    assert (len(peer.orders), peer.requests.count("POST /api/orders")) == (9, 4)
 
 
 async def test_a_replay_through_failures_agrees(peer: Peer, capsys: pytest.CaptureFixture[str]) -> None:
@@ -57,10 +63,26 @@ async def test_a_stopped_replay_goes_on(peer: Peer, capsys: pytest.CaptureFixtur
     assert (await run(peer, capsys, 40))[0] == 0
 
 
+async def test_the_report_says_where_the_time_went(peer: Peer, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each step has its seconds, and each process that tells them its CPU seconds and its memory."""
+    peer.figures.append("process_cpu_seconds_total 3.5\nprocess_resident_memory_bytes 1.5e+08\n")
+    _, summary = await run(peer, capsys)
+    whole = msgspec.convert(summary, Report)
+    assert min(whole.seconds.read, whole.seconds.buy, whole.orders_per_second, whole.total_seconds) > 0
+    assert whole.outcome.bought == 12
+    assert whole.processes["shop"] == Usage(0.0, 150_000_000, 150_000_000, 150_000_000)
+    assert whole.processes["sandbox"] == Usage(None, None, None, None)
+    assert (whole.processes["client"].resident_most or 0) > 10_000_000
+    assert whole.memory[-1].orders == 12
+    await replay(peer.url, OPERATORS, baskets=3, concurrency=2, drain_timeout=0)
+    shown = capsys.readouterr().out
+    assert all(word in shown for word in ("find", "prove", "orders a second", "CPU seconds", "143", "not told"))
+
+
 async def test_a_refused_basket_ends_with_1(peer: Peer, capsys: pytest.CaptureFixture[str]) -> None:
     """A basket the shop does not sell is listed with its code, and the proof names what is missing."""
-    await run(peer, capsys, 3)
-    peer.refuse_baskets.add(peer.keys[-1])
+    first = next(orders(dataset.lines(dataset.folder() / "transactions.parquet"), RULE))
+    peer.refuse_keys[str(first.basket)] = "out_of_stock"
     status, summary = await run(peer, capsys, 3)
     assert status == 1
     assert "out_of_stock" in msgspec.json.encode(summary["outcome"]).decode()

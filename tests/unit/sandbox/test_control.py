@@ -105,3 +105,19 @@ def test_control_is_for_this_machine(tmp_path: Path) -> None:
 def test_notify_url_is_judged_by_its_host(url: str, *, here: bool, anywhere: bool) -> None:
     """Loopback only, or any host of http and https when that is allowed."""
     assert (may_notify(url, remote=False), may_notify(url, remote=True)) == (here, anywhere)
+
+
+def test_figures_for_prometheus(client: Client, sandbox: SandboxProcess) -> None:
+    """The process tells what it uses, and how many notifications are to be sent now."""
+
+    def told(name: str) -> float:
+        lines = http.get(f"{sandbox.url}/metrics").text.splitlines()
+        return float(next(line.split()[1] for line in lines if line.startswith(name + " ")))
+
+    assert told("process_resident_memory_bytes") > 10_000_000
+    assert told("process_cpu_seconds_total") > 0
+    http.post(f"{sandbox.url}/control/faults", json={"notifications": "hold"}).raise_for_status()
+    before = told("makegood_sandbox_notifications_due")
+    client.press(client.precreate("held_back", "1.00", "http://127.0.0.1:9/"), "pay")
+    assert told("makegood_sandbox_notifications_due") == before + 1
+    http.post(f"{sandbox.url}/control/faults", json={"notifications": "normal"}).raise_for_status()

@@ -14,6 +14,7 @@ from tests.support.sandbox import SandboxProcess
 from tests.unit.sandbox.merchant import Client, Form, http
 
 QUERY = {"out_trade_no": "nobody"}
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 quick = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -210,3 +211,21 @@ def test_garbage_content_is_answered(client: Client, method: str, content: objec
 def test_sandbox_printed_no_error(sandbox: SandboxProcess) -> None:
     """After all that, nothing but its address was printed."""
     assert sandbox.log().splitlines() == [f"The payment sandbox listens at {sandbox.url}"]
+
+
+def test_body_of_unknown_length_is_read(client: Client) -> None:
+    """A form sent in chunks is answered as one of stated length, and refused as one when it is too long."""
+    form = client.form("alipay.trade.query", {"out_trade_no": "never_made"})
+    answer = http.post(client.settings["gateway"], content=iter([urlencode(form).encode()]), headers=FORM)
+    assert refused(answer) == "ACQ.TRADE_NOT_EXIST"
+    endless = iter([b"biz_content=", *[b"x" * 1_000] * 300])
+    assert refused(http.post(client.settings["gateway"], content=endless, headers=FORM)) == "isv.invalid-parameter"
+
+
+def test_parameters_may_be_divided(client: Client) -> None:
+    """Query string and form are one request, whichever holds what."""
+    form = client.form("alipay.trade.query", {"out_trade_no": "never_made"})
+    first = {name: form[name] for name in ("method", "app_id", "sign")}
+    rest = {name: value for name, value in form.items() if name not in first}
+    answer = http.post(client.settings["gateway"], params=first, data=rest)
+    assert refused(answer) == "ACQ.TRADE_NOT_EXIST"

@@ -129,7 +129,7 @@ def test_unreachable_merchant_is_tried_again(client: Client, sandbox: SandboxPro
     until(lambda: listed(sandbox, "nobody_home")["attempts"] != [])
     [attempt] = listed(sandbox, "nobody_home")["attempts"]
     assert attempt["status"] is None
-    assert "ConnectError" in attempt["answer"]
+    assert "ClientConnectorError" in attempt["answer"]
     assert attempt["next_at"] is not None
 
 

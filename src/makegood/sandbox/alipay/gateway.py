@@ -10,7 +10,7 @@ from makegood.sandbox.store import Store, StoreBusyError, Transaction
 
 from . import requests
 from .answers import Answer, refusal
-from .envelope import problem
+from .envelope import problem, read
 from .merchant import Merchant
 from .payments import Caller, close, precreate, query
 from .refunds import query_refund, refund
@@ -60,6 +60,11 @@ class Gateway:
         self._cashier = cashier
         self._remote_notify = remote_notify
         self._wake_notifier = wake_notifier
+
+    async def answer(self, query: bytes, body: bytes) -> bytes:
+        """The raw JSON for a request, of which query string and form are one."""
+        parameters = read(query, body)
+        return await (self.refuse("isv.invalid-parameter") if parameters is None else self.respond(parameters))
 
     async def respond(self, parameters: Mapping[str, str]) -> bytes:
         """The raw JSON for a request's parameters."""
