@@ -7,18 +7,15 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
+@lru_cache(maxsize=4_096)
 def rfc3339(at: int) -> str:
     """`at` (milliseconds since 1970-01-01 UTC) as `2026-11-22T12:00:00.000Z`."""
+    # Orders of one batch share their times, and formatting them costs more than the rest of an order's view.
     second, millisecond = divmod(at, 1000)
-    return f"{_seconds(second)}.{millisecond:03d}Z"
+    return f"{(EPOCH + timedelta(seconds=second)).isoformat()[:-6]}.{millisecond:03d}Z"
 
 
 def milliseconds(at: datetime) -> int:
     """Milliseconds since 1970-01-01 UTC; what is finer is cut off."""
     return (at - EPOCH) // _MILLISECOND
 
-
-@lru_cache(maxsize=4_096)
-def _seconds(second: int) -> str:
-    # Orders of one second share their times, and formatting them costs more than the rest of an order's view.
-    return (EPOCH + timedelta(seconds=second)).isoformat()[:-6]

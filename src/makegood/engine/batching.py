@@ -73,10 +73,11 @@ class Batcher(Generic[Q, A]):
     def submit(self, request: Q, deadline: Deadline) -> "asyncio.Future[A]":
         """The answer, in time. Raises Overloaded at once; the future may raise DeadlineExceeded or the function's."""
         self._admit(deadline)
-        answer: asyncio.Future[A] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[A] = loop.create_future()
         self._waiting.append(_Call(request, deadline, answer))
         if self._running is None:
-            self._running = asyncio.get_running_loop().create_task(self._drain(), name=f"batches of {self.name}")
+            self._running = loop.create_task(self._drain(), name=f"batches of {self.name}")
         return answer
 
     async def idle(self) -> None:
@@ -85,11 +86,13 @@ class Batcher(Generic[Q, A]):
             await asyncio.shield(self._running)
 
     def _admit(self, deadline: Deadline) -> None:
-        wait = math.ceil(len(self._waiting) / self._limit) * self._seconds_a_batch
-        too_slow = self._sheds and wait > SHED_FRACTION * deadline.remaining()
-        if too_slow or len(self._waiting) >= MAX_WAITING:
+        waiting = len(self._waiting)
+        if not self._sheds and waiting < MAX_WAITING:
+            return
+        wait = math.ceil(waiting / self._limit) * self._seconds_a_batch
+        if waiting >= MAX_WAITING or wait > SHED_FRACTION * deadline.remaining():
             self.figures.shed += 1
-            raise Overloaded(f"{self.name} has {len(self._waiting)} calls waiting; ask again later", max(wait, 0.1))
+            raise Overloaded(f"{self.name} has {waiting} calls waiting; ask again later", max(wait, 0.1))
 
     async def _drain(self) -> None:
         try:

@@ -38,7 +38,7 @@ async def place(
     DeadlineExceeded when opening the order did not succeed in time: the same key may be placed again.
     """
     until = earlier(deadline, Deadline.after(settings.decide_within))
-    refusal = await sold_out.refusal(engine, request.lines, until)
+    refusal = await sold_out.refusal(engine, request.lines, until) if sold_out.suspects(request.lines) else ""
     opened = await engine.call(OPEN, Open(request, refusal), until)
     if opened.order is None:
         return Placed("key_reused")

@@ -41,10 +41,12 @@ class SoldOut:
         while len(self._skus) > MAX_REMEMBERED:
             self._skus.popitem(last=False)
 
+    def suspects(self, lines: Iterable[Line]) -> bool:
+        """Whether there is a reason to look."""
+        return bool(self._skus) and any(line.sku in self._skus for line in lines)
+
     async def refusal(self, engine: Engine, lines: Sequence[Line], until: Deadline) -> str:
-        """`out_of_stock` when stock says so now; an empty string when it does not, or there is no reason to ask."""
-        if not any(line.sku in self._skus for line in lines):
-            return ""
+        """`out_of_stock` when stock says so now; an empty string when it does not, or does not answer."""
         wanted = {line.sku: line for line in lines}
         try:
             found = await engine.call(stock.FIND, stock.FindGoods(tuple(wanted)), until)
