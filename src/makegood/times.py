@@ -18,4 +18,3 @@ def rfc3339(at: int) -> str:
 def milliseconds(at: datetime) -> int:
     """Milliseconds since 1970-01-01 UTC; what is finer is cut off."""
     return (at - EPOCH) // _MILLISECOND
-

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from makegood.engine.alarm import Alarm
 from makegood.engine.deadline import Deadline
 from makegood.engine.errors import DeadlineExceeded, Overloaded
 
@@ -62,6 +63,8 @@ class Batcher(Generic[Q, A]):
         self._limit = limit
         self._sheds = sheds
         self._waiting: deque[_Call[Q, A]] = deque()
+        self._batch: list[_Call[Q, A]] = []
+        self._alarm = Alarm(self._end_late)
         self._running: asyncio.Task[None] | None = None
         self._seconds_a_batch = 0.0
 
@@ -71,11 +74,15 @@ class Batcher(Generic[Q, A]):
         return len(self._waiting)
 
     def submit(self, request: Q, deadline: Deadline) -> "asyncio.Future[A]":
-        """The answer, in time. Raises Overloaded at once; the future may raise DeadlineExceeded or the function's."""
+        """The answer, or DeadlineExceeded when the deadline passes before it, whether the call is under way or waits.
+
+        Raises Overloaded at once; the future may raise the function's errors.
+        """
         self._admit(deadline)
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[A] = loop.create_future()
         self._waiting.append(_Call(request, deadline, answer))
+        self._alarm.by(deadline.at)
         if self._running is None:
             self._running = loop.create_task(self._drain(), name=f"batches of {self.name}")
         return answer
@@ -97,11 +104,11 @@ class Batcher(Generic[Q, A]):
     async def _drain(self) -> None:
         try:
             while self._waiting:
-                batch = self._next_batch()
-                if batch:
-                    await self._answer(batch)
+                self._batch = self._next_batch()
+                if self._batch:
+                    await self._answer(self._batch)
         finally:
-            self._running = None
+            self._batch, self._running = [], None
 
     def _next_batch(self) -> list[_Call[Q, A]]:
         batch: list[_Call[Q, A]] = []
@@ -111,11 +118,30 @@ class Batcher(Generic[Q, A]):
             if call.answer.done():
                 continue
             if call.deadline.at <= now:
-                self.figures.expired += 1
-                call.answer.set_exception(DeadlineExceeded(f"{self.name} did not get to this call in time; not run"))
+                self._expire(call, "did not get to this call in time; not run")
             else:
                 batch.append(call)
         return batch
+
+    def _end_late(self, now: float) -> float:
+        """Answers the calls whose deadline has passed; says when the next one's does."""
+        upcoming = math.inf
+        for calls, why in (
+            (self._batch, "did not answer in time; it may have taken effect"),
+            (self._waiting, "did not get to this call in time; not run"),
+        ):
+            for call in calls:
+                if call.answer.done():
+                    continue
+                if call.deadline.at <= now:
+                    self._expire(call, why)
+                else:
+                    upcoming = min(upcoming, call.deadline.at)
+        return upcoming
+
+    def _expire(self, call: _Call[Q, A], why: str) -> None:
+        self.figures.expired += 1
+        call.answer.set_exception(DeadlineExceeded(f"{self.name} {why}"))
 
     async def _answer(self, batch: list[_Call[Q, A]]) -> None:
         loop = asyncio.get_running_loop()

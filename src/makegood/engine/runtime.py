@@ -14,7 +14,7 @@ from makegood.engine.contracts import Operation
 from makegood.engine.database.port import Database
 from makegood.engine.database.transaction import Reader, Transaction
 from makegood.engine.deadline import Deadline
-from makegood.engine.errors import EngineError, OperationFailed
+from makegood.engine.errors import DeadlineExceeded, EngineError, OperationFailed
 from makegood.engine.execution import Execution
 from makegood.engine.executor import Executor
 from makegood.engine.inbox import InboxOfGroup, Listening
@@ -33,6 +33,7 @@ from makegood.engine.service import (
 )
 from makegood.engine.tables import SetAside
 from makegood.engine.tasks import TaskRunner
+from makegood.engine.time_limits import TimeLimits
 from makegood.engine.world import World
 
 Q = TypeVar("Q")
@@ -87,6 +88,7 @@ class ServiceRuntime:
         """What begins work of its own accord: listeners, sweeps, tasks."""
         self._chores = Loops(service.name, world)
         """What work needs to its end: the relay, the lease of the process number."""
+        self._limits = TimeLimits()
         self._listeners = inbox.groups_of(service)
         self._consumers: list[Consumer] = []
         self.groups: dict[str, InboxOfGroup] = {}
@@ -116,7 +118,8 @@ class ServiceRuntime:
         for spec in self.service.specs(OperationSpec):
             found.append((spec.contract, self._batch_handler(spec)))
         for spec in self.service.specs(AsyncOperationSpec):
-            found.append((spec.contract, partial(_call, partial(spec.function, self.service))))
+            function = partial(spec.function, self.service)
+            found.append((spec.contract, partial(self._answer_in_time, spec.contract, function)))
         return found
 
     def listen(self) -> None:
@@ -203,6 +206,26 @@ class ServiceRuntime:
 
         return batcher.submit
 
+    async def _answer_in_time(
+        self,
+        operation: Operation[Q, A],
+        function: Callable[[Q, Deadline], Awaitable[A]],
+        request: Q,
+        deadline: Deadline,
+    ) -> A:
+        """What an operation lets out is the same for callers here and far away."""
+        limit = self._limits.until(deadline)
+        try:
+            with limit:
+                return await function(request, deadline)
+        except EngineError:
+            raise
+        except Exception as bug:
+            if limit.passed and isinstance(bug, TimeoutError):
+                raise DeadlineExceeded(f"{operation} did not answer in time; it may have taken effect") from bug
+            log.error("%s failed for %.500r", operation, request, exc_info=bug)
+            raise OperationFailed(f"{type(bug).__name__}: {bug}") from bug
+
     async def _batched(
         self, function: Callable[..., Any], run: Callable[..., Any], requests: Sequence[Any]
     ) -> list[Any]:
@@ -276,17 +299,6 @@ class ServiceRuntime:
         for _ in range(FULL_RUNS):
             if await self.execution.run_one(work, limit) < limit:
                 return
-
-
-async def _call(function: Callable[[Any, Deadline], Awaitable[Any]], request: Any, deadline: Deadline) -> Any:
-    """What an operation lets out is the same for callers here and far away."""
-    try:
-        return await function(request, deadline)
-    except EngineError:
-        raise
-    except Exception as bug:
-        log.error("%s failed for %.500r", function, request, exc_info=bug)
-        raise OperationFailed(f"{type(bug).__name__}: {bug}") from bug
 
 
 def _nothing(_tx: Any, requests: Sequence[None]) -> list[None]:

@@ -8,6 +8,7 @@ import asyncio
 import math
 from types import TracebackType
 
+from makegood.engine.alarm import Alarm
 from makegood.engine.deadline import Deadline
 
 
@@ -16,8 +17,7 @@ class TimeLimits:
 
     def __init__(self) -> None:
         self._open: dict[TimeLimit, None] = {}
-        self._rings_at = math.inf
-        self._timer: asyncio.TimerHandle | None = None
+        self._alarm = Alarm(self._end_late)
 
     def until(self, deadline: Deadline) -> "TimeLimit":
         """Use as `with limits.until(deadline): …`; a block that awaits for longer raises TimeoutError."""
@@ -26,25 +26,14 @@ class TimeLimits:
     def begin(self, limit: "TimeLimit") -> None:
         """Watches this limit."""
         self._open[limit] = None
-        if limit.at < self._rings_at:
-            self._ring_at(limit.at)
+        self._alarm.by(limit.at)
 
     def end(self, limit: "TimeLimit") -> None:
-        """Watches it no more; the timer may ring once for nothing."""
+        """Watches it no more."""
         del self._open[limit]
 
-    def _ring_at(self, at: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._rings_at = at
-        self._timer = asyncio.get_running_loop().call_at(at, self._ring)
-
-    def _ring(self) -> None:
-        self._rings_at, self._timer = math.inf, None
-        now = asyncio.get_running_loop().time()
-        still = [limit for limit in self._open if not limit.over(now)]
-        if still:
-            self._ring_at(min(limit.at for limit in still))
+    def _end_late(self, now: float) -> float:
+        return min((limit.at for limit in self._open if not limit.over(now)), default=math.inf)
 
 
 class TimeLimit:

@@ -113,6 +113,25 @@ async def test_late_call_is_not_run() -> None:
 
 
 @virtual
+async def test_a_deadline_is_kept_to_the_moment() -> None:
+    """Who waits, and who is under way, is told at their deadline; what was under way may have taken effect."""
+    function = Slow()
+    batcher = batcher_of(function)
+    running = batcher.submit(1, Deadline.after(0.7))
+    await asyncio.sleep(0.1)
+    waiting = batcher.submit(2, Deadline.after(0.3))
+    clock = asyncio.get_running_loop().time
+    with pytest.raises(DeadlineExceeded, match="not run"):
+        await waiting
+    assert clock() == 0.4
+    with pytest.raises(DeadlineExceeded, match="may have taken effect"):
+        await running
+    assert clock() == 0.7
+    await batcher.idle()
+    assert (function.batches, batcher.figures.expired) == ([[1]], 2)
+
+
+@virtual
 async def test_cancelled_callers() -> None:
     """A caller that goes away while waiting is not run; one that goes away while running disturbs nobody."""
     function = Slow()

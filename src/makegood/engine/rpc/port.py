@@ -10,7 +10,7 @@ Q = TypeVar("Q")
 A = TypeVar("A")
 
 Handler = Callable[[Any, Deadline], Awaitable[Any]]
-"""Answers one request of an operation."""
+"""Answers one request of an operation by the deadline, or raises DeadlineExceeded then."""
 
 
 class Caller(Protocol):
