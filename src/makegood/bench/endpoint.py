@@ -21,6 +21,8 @@ import uvloop
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+from makegood.engine.heap import settle_heap
+from makegood.engine.time_limits import TimeLimits
 from makegood.shop.payments.gateways.alipay_signing import check_notification
 from makegood.web.app import WebApp
 from makegood.web.asgi import Receive, Reply, Scope, Send, header, read_body, send_reply
@@ -40,10 +42,11 @@ class Endpoint:
 
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
+        self._limits = TimeLimits()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request."""
-        body = await read_body(receive, LIMIT, header(scope["headers"], b"content-length"))
+        body = await read_body(receive, LIMIT, header(scope["headers"], b"content-length"), limits=self._limits)
         await send_reply(send, await self._answer(scope, body))
 
     def drain(self) -> None:
@@ -114,6 +117,7 @@ async def main() -> None:
         loop.add_signal_handler(number, stop.set)
     loop.add_reader(sys.stdin.fileno(), stop.set)
     # `serve` calls the application and drains it, as it does the shop's.
+    settle_heap()  # as the shop does
     app = cast("WebApp", Endpoint(_answer(sys.argv[3:])))
     await serve(app, "127.0.0.1", int(sys.argv[1]), stop=stop, on_listening=Path(sys.argv[2]).touch)
 
