@@ -183,16 +183,22 @@ class ServiceRuntime:
         """Asks a service, wherever it runs."""
         return self._caller.call(operation, request, deadline)
 
-    async def write(self, function: Callable[[Transaction, Sequence[Q]], list[A]], requests: Sequence[Q]) -> list[A]:
+    async def write(
+        self,
+        function: Callable[[Transaction, Sequence[Q]], list[A]],
+        requests: Sequence[Q],
+        deadline: Deadline | None = None,
+    ) -> list[A]:
         """Runs a batch function of this service in a transaction, shared with others who want the same now.
 
-        The first failure is raised. `function` is a module's function or a method, not one made for this call.
+        The first failure is raised. `function` is a module's function or a method, not one made for this call. After
+        the deadline (30 s without one) it raises DeadlineExceeded: what is under way then may still take effect.
         """
-        return await self._batched(function, self.execution.run, requests)
+        return await self._batched(function, self.execution.run, requests, deadline)
 
     async def read(self, function: Callable[[Reader, Sequence[Q]], list[A]], requests: Sequence[Q]) -> list[A]:
         """Runs a batch function of this service on a snapshot, shared with others who want the same now."""
-        return await self._batched(function, self.execution.read, requests)
+        return await self._batched(function, self.execution.read, requests, None)
 
     async def compute(self, work: Callable[[], A]) -> A:
         """Runs CPU-heavy work (signing, hashing) in the bounded pool."""
@@ -227,15 +233,20 @@ class ServiceRuntime:
             raise OperationFailed(f"{type(bug).__name__}: {bug}") from bug
 
     async def _batched(
-        self, function: Callable[..., Any], run: Callable[..., Any], requests: Sequence[Any]
+        self,
+        function: Callable[..., Any],
+        run: Callable[..., Any],
+        requests: Sequence[Any],
+        deadline: Deadline | None,
     ) -> list[Any]:
         batcher = self._own.get(function)
         if batcher is None:
             assert len(self._own) < MAX_OWN, f"{function} is made anew for each call: pass a method"
             name = f"{self.service.name}.{getattr(function, '__name__', function)}"
             batcher = self._own[function] = Batcher[Any, Any](name, partial(run, function), limit=BATCH)
-        deadline = Deadline.after(OWN_DEADLINE)
-        return list(await asyncio.gather(*(batcher.submit(request, deadline) for request in requests)))
+        deadline = deadline or Deadline.after(OWN_DEADLINE)
+        answers = [batcher.submit(request, deadline) for request in requests]
+        return [await answers[0]] if len(answers) == 1 else list(await asyncio.gather(*answers))
 
     async def _retry_set_aside(self) -> None:
         table = self.service.tables.set_aside

@@ -99,8 +99,16 @@ class Engine(Protocol):
         """Asks a service, wherever it runs. Raises Overloaded, DeadlineExceeded, ServiceUnavailable."""
         ...
 
-    async def write(self, function: Callable[[Transaction, Sequence[Q]], list[A]], requests: Sequence[Q]) -> list[A]:
-        """Runs a batch function of this service in a transaction; the first failure is raised."""
+    async def write(
+        self,
+        function: Callable[[Transaction, Sequence[Q]], list[A]],
+        requests: Sequence[Q],
+        deadline: Deadline | None = None,
+    ) -> list[A]:
+        """Runs a batch function of this service in a transaction; the first failure is raised.
+
+        After the deadline it raises DeadlineExceeded: what is under way then may still take effect.
+        """
         ...
 
     async def read(self, function: Callable[[Reader, Sequence[Q]], list[A]], requests: Sequence[Q]) -> list[A]:

@@ -39,8 +39,14 @@ class LoneEngine:
         """Nobody else is there."""
         raise ServiceUnavailable(f"{operation} of {request} by {deadline}: this engine has one service only")
 
-    async def write(self, function: Callable[[Transaction, Sequence[Q]], list[A]], requests: Sequence[Q]) -> list[A]:
+    async def write(
+        self,
+        function: Callable[[Transaction, Sequence[Q]], list[A]],
+        requests: Sequence[Q],
+        deadline: Deadline | None = None,
+    ) -> list[A]:
         """Runs a batch function in a transaction."""
+        assert deadline is None or not deadline.passed, "the caller has gone"
         return self._database.write(lambda tx: function(tx, requests))
 
     async def read(self, function: Callable[[Reader, Sequence[Q]], list[A]], requests: Sequence[Q]) -> list[A]:

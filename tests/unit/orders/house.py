@@ -67,8 +67,14 @@ class Room:
         """Over the wires."""
         return await self.house.call(operation, request, deadline)
 
-    async def write(self, function: Callable[[Transaction, Sequence[Q]], list[A]], requests: Sequence[Q]) -> list[A]:
+    async def write(
+        self,
+        function: Callable[[Transaction, Sequence[Q]], list[A]],
+        requests: Sequence[Q],
+        deadline: Deadline | None = None,
+    ) -> list[A]:
         """In a transaction of its own."""
+        assert deadline is None or not deadline.passed, "the caller has gone"
         return self.transact(lambda tx: function(tx, requests))
 
     async def read(self, function: Callable[[Reader, Sequence[Q]], list[A]], requests: Sequence[Q]) -> list[A]:

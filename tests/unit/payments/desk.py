@@ -66,8 +66,14 @@ class Desk:
         mine = order is not None and request.user in (None, order.user)
         return cast("A", orders.FoundOrder(order if mine else None))
 
-    async def write(self, function: Callable[[Transaction, Sequence[Q]], list[A]], requests: Sequence[Q]) -> list[A]:
+    async def write(
+        self,
+        function: Callable[[Transaction, Sequence[Q]], list[A]],
+        requests: Sequence[Q],
+        deadline: Deadline | None = None,
+    ) -> list[A]:
         """One transaction."""
+        assert deadline is None or not deadline.passed, "the caller has gone"
         return self.commit(lambda tx: function(tx, requests))
 
     async def read(self, function: Callable[[Reader, Sequence[Q]], list[A]], requests: Sequence[Q]) -> list[A]:

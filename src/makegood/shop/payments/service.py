@@ -1,6 +1,5 @@
 """The payments service: what talks to the platforms. What it decides stands in the modules it calls."""
 
-import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 
@@ -228,10 +227,9 @@ class Payments(Service):
     async def _stored(self, gateway: Gateway, notice: Notice, deadline: Deadline) -> bool:
         """Whether the notice is on disk; when nobody knows, the platform has to send it again."""
         try:
-            async with asyncio.timeout(min(self.settings.notify_timeout, deadline.remaining())):
-                # Shielded: who has waited long enough leaves, and the commit goes its way.
-                await asyncio.shield(self.engine.write(record, [_fact(gateway.channel, notice)]))
-        except (EngineError, TimeoutError) as error:
+            until = Deadline.after(min(self.settings.notify_timeout, deadline.remaining()))
+            await self.engine.write(record, [_fact(gateway.channel, notice)], until)
+        except EngineError as error:
             log.error("notification %s of %s is not stored: %r", notice.notify_id, gateway.channel, error)
             return False
         return True
@@ -240,9 +238,9 @@ class Payments(Service):
         if self._refusals.allows(self.engine.now()):
             refusal = Refusal(request.channel, rejected.reason, rejected.detail, request.body)
             try:
-                async with asyncio.timeout(self.settings.notify_timeout):
-                    await asyncio.shield(self.engine.write(record_refusals, [refusal]))
-            except (EngineError, TimeoutError) as error:
+                until = Deadline.after(self.settings.notify_timeout)
+                await self.engine.write(record_refusals, [refusal], until)
+            except EngineError as error:
                 log.error("a refused callback of %s is not written down: %r", request.channel, error)
 
     async def _close_trade(self, trade: Trade, deadline: Deadline) -> contracts.PaymentState:

@@ -45,5 +45,5 @@ def milliseconds(text: str) -> int:
     match = _TIME.fullmatch(text)
     if match is None:
         raise ValueError(f"{text[:40]!r} is no Beijing time such as 2026-01-31 12:00:00")
-    moment = datetime.strptime(match[1], "%Y-%m-%d %H:%M:%S").replace(tzinfo=_BEIJING)
+    moment = datetime.fromisoformat(match[1]).replace(tzinfo=_BEIJING)
     return (moment - _EPOCH) // timedelta(milliseconds=1) + int((match[2] or "").ljust(3, "0"))
