@@ -29,7 +29,10 @@ SMOOTHING = 0.2
 
 @dataclass
 class Figures:
-    """What a function has done since it started; `seconds` is time in its transactions."""
+    """What a function has done since it started; `seconds` is time in its transactions.
+
+    `expired` counts calls whose deadline passed before their answer, run or not; `shed` those refused at once.
+    """
 
     batches: int = 0
     requests: int = 0

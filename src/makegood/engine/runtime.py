@@ -54,7 +54,7 @@ PRUNE_AFTER = 2 * 3_600_000
 MAX_OWN = 100
 """Most functions that a service runs by `write` and `read`."""
 OWN_DEADLINE = 30.0
-"""Seconds that such a call may wait before it is run."""
+"""Seconds after which such a call that named no deadline is told that nobody knows."""
 FULL_RUNS = 100
 """Most runs of a sweep in a row while each handles as many rows as it may."""
 

@@ -1,7 +1,7 @@
 """The little of ASGI that answers below the framework: reading a body with bounds, sending a whole answer."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -68,7 +68,7 @@ async def read_body(
     seconds: float = BODY_TIMEOUT,
     limits: TimeLimits | None = None,
 ) -> bytes:
-    """The body, at most `limit` bytes; many bodies at once share `limits`.
+    """The body, at most `limit` bytes. Where many bodies are read at once they share `limits`.
 
     Raises Problem: body_too_large, incomplete_body, request_timeout.
     """
@@ -77,8 +77,7 @@ async def read_body(
             await _discard(receive)
         raise _too_large(limit)
     try:
-        with (limits or TimeLimits()).until(Deadline.after(seconds)):
-            body, more = await _collected(receive, limit)
+        body, more = await _in_time(_collected(receive, limit), seconds, limits)
     except TimeoutError as error:
         raise Problem("request_timeout") from error
     if body is not None:
@@ -86,6 +85,14 @@ async def read_body(
     if more:
         await _discard(receive)
     raise _too_large(limit)
+
+
+async def _in_time(body: Coroutine[Any, Any, T], seconds: float, limits: TimeLimits | None) -> T:
+    if limits is None:
+        async with asyncio.timeout(seconds):
+            return await body
+    with limits.until(Deadline.after(seconds)):
+        return await body
 
 
 def _too_large(limit: int) -> Problem:

@@ -27,7 +27,7 @@ FUNCTION_COUNTERS = {
     "batches": "Batches that a function has run since the start",
     "requests": "Requests in those batches",
     "failed": "Requests that raised",
-    "expired": "Requests dropped before they ran: their deadline had passed",
+    "expired": "Requests whose deadline passed before their answer; most were not run",
     "shed": "Requests refused at once: they would have waited too long",
     "seconds": "Seconds in the function's transactions",
 }

@@ -71,7 +71,7 @@ class AuditReport(msgspec.Struct, frozen=True):
 class FunctionFigures(msgspec.Struct, frozen=True):
     """What one function of a service has done since it started; `seconds` is time in its transactions.
 
-    `failed` requests raised, `expired` ones were dropped before they ran, `shed` ones were refused at once.
+    `failed` requests raised, `expired` ones had no answer by their deadline, `shed` ones were refused at once.
     """
 
     function: str

@@ -1,12 +1,13 @@
 """What is sold out costs one commit, and is never taken for sold out when it is not."""
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
 
 from makegood.shop.orders import steps
 from makegood.shop.orders.contracts import PLACE, Order
-from makegood.shop.orders.sold_out import MAX_REMEMBERED, SoldOut
+from makegood.shop.orders.sold_out import LOOK, MAX_REMEMBERED, SoldOut
 from makegood.shop.stock import contracts as stock
 from makegood.shop.types import Line
 from tests.unit.orders.shop import POT, Shop, wanted
@@ -97,6 +98,16 @@ async def test_a_look_that_fails_refuses_nobody(shop: Shop) -> None:
     shop.wires.break_next(stock.FIND, "lost")
     assert await outcome(shop, "later", TEA_FOR_ONE) == "out_of_stock"
     assert str(stock.DEDUCT) in shop.wires.called[-2:]
+
+
+async def test_a_look_takes_no_time_from_the_order(shop: Shop) -> None:
+    """When stock's reads stand still, the order is opened a moment later, with all its time to be decided."""
+    await sell_out(shop)
+    shop.wires.break_next(stock.FIND, "silence")
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    assert await outcome(shop, "later", TEA_FOR_ONE) == "out_of_stock"
+    assert clock() - began < 2 * LOOK
 
 
 async def test_wrong_sums_come_first(shop: Shop) -> None:

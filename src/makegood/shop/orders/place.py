@@ -37,8 +37,8 @@ async def place(
     The caller should wait a little longer than `decide_within`. Raises Overloaded when nothing was written, and
     DeadlineExceeded when opening the order did not succeed in time: the same key may be placed again.
     """
+    refusal = await sold_out.refusal(engine, request.lines, deadline) if sold_out.suspects(request.lines) else ""
     until = earlier(deadline, Deadline.after(settings.decide_within))
-    refusal = await sold_out.refusal(engine, request.lines, until) if sold_out.suspects(request.lines) else ""
     opened = await engine.call(OPEN, Open(request, refusal), until)
     if opened.order is None:
         return Placed("key_reused")

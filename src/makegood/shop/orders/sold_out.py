@@ -10,11 +10,13 @@ from collections.abc import Iterable, Sequence
 
 from makegood.engine.deadline import Deadline
 from makegood.engine.service import Engine
-from makegood.shop.orders.asking import LOST
+from makegood.shop.orders.asking import LOST, earlier
 from makegood.shop.stock import contracts as stock
 from makegood.shop.types import Line
 
 OUT_OF_STOCK = "out_of_stock"
+LOOK = 0.3
+"""Seconds that a look may take before the order is placed without."""
 MAX_REMEMBERED = 10_000
 """Most SKUs that are remembered; the one refused longest ago goes first."""
 
@@ -45,11 +47,13 @@ class SoldOut:
         """Whether there is a reason to look."""
         return bool(self._skus) and any(line.sku in self._skus for line in lines)
 
-    async def refusal(self, engine: Engine, lines: Sequence[Line], until: Deadline) -> str:
+    async def refusal(self, engine: Engine, lines: Sequence[Line], deadline: Deadline) -> str:
         """`out_of_stock` when stock says so now; an empty string when it does not, or does not answer."""
         wanted = {line.sku: line for line in lines}
         try:
-            found = await engine.call(stock.FIND, stock.FindGoods(tuple(wanted)), until)
+            found = await engine.call(
+                stock.FIND, stock.FindGoods(tuple(wanted)), earlier(deadline, Deadline.after(LOOK))
+            )
         except LOST:
             return ""  # the deduction will tell
         return self._judge(wanted, found.goods)
