@@ -42,8 +42,3 @@ class IdSource:
         if self.leased_until is not None and self._ms >= self.leased_until:
             raise DatabaseUnavailable("the lease of this process number has run out; it is being renewed")
         return ((self._ms - EPOCH) << (_PROCESS_BITS + _COUNTER_BITS)) | (self.number << _COUNTER_BITS) | self._counter
-
-
-def minted_at(number: int) -> int:
-    """When an id was minted: milliseconds UTC."""
-    return (number >> (_PROCESS_BITS + _COUNTER_BITS)) + EPOCH

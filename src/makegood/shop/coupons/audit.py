@@ -7,7 +7,6 @@ from makegood.engine.reservations import Reservation
 from makegood.shop.audit_types import Check, Checked, pages
 from makegood.shop.coupons.tables import COUPONS, FREE, RESERVATIONS, CouponRow
 from makegood.shop.reservation_query import held as held_orders
-from makegood.shop.reservation_query import taken_rows
 
 
 def audit(reader: Reader) -> list[Checked]:
@@ -24,11 +23,6 @@ def audit(reader: Reader) -> list[Checked]:
 def held(reader: Reader, after: int | None = None) -> Iterator[int]:
     """The orders that hold a coupon, by order id, behind `after`."""
     return held_orders(RESERVATIONS, reader, after)
-
-
-def held_coupons(reader: Reader, after: int | None = None) -> Iterator[tuple[str, int]]:
-    """Each coupon that is held and the order that holds it, by order id, behind `after`."""
-    return ((taken.coupon_id, row.order_id) for row, taken in taken_rows(RESERVATIONS, reader, after))
 
 
 def _check_holders(reader: Reader, coupons: Sequence[CouponRow], check: Check) -> None:
