@@ -10,7 +10,7 @@ run: .venv
 	$(BIN)/makegood run
 
 test: check browser
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n 3 --dist worksteal
 
 check: .venv
 	$(BIN)/ruff format --check .

@@ -50,7 +50,12 @@ AUDIT = """() => {
 }"""
 """Names of controls, images and landmarks; order of headings; ids; no scrolling sideways."""
 CONTRAST = """() => {
+  const known = new Map();
   const channels = (colour) => {
+    if (!known.has(colour)) known.set(colour, painted(colour));
+    return known.get(colour);
+  };
+  const painted = (colour) => {
     const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
     canvas.fillStyle = colour;
     canvas.fillRect(0, 0, 1, 1);

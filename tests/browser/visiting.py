@@ -51,6 +51,7 @@ class Visitors:
             base_url=self._shop.process.url,
             viewport={"width": size.width, "height": size.height},
             color_scheme=scheme,
+            reduced_motion="reduce",  # without a graphics card, endless animations cost more than all the rest
             locale="en-GB",
             timezone_id="UTC",
             has_touch=size.width < 600,

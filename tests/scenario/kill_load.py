@@ -11,7 +11,7 @@ from collections import Counter
 
 import httpx
 
-from tests.scenario.kill_points import insist, insist_on
+from tests.scenario.kill_points import ABSENT, insist, insist_on
 from tests.support.shop_client import Buyer, Json, Line, ShopClient, coupon, eventually, order_body, product
 
 BUYERS = 16
@@ -219,7 +219,7 @@ async def _orders(buyer: Buyer) -> list[Json]:
         try:
             return await buyer.orders()
         except httpx.TransportError:
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(ABSENT)
 
 
 async def _until_paid(buyer: Buyer, order_id: str) -> None:

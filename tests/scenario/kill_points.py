@@ -12,6 +12,8 @@ from tests.support.shop_client import Buyer, Json, Line, ShopClient, coupon, ord
 AWAY = 60.0
 """Seconds for which a request is repeated while the shop is away."""
 PAUSE = 0.05
+ABSENT = 0.25
+"""Seconds between two tries to reach a shop that is away: it needs the CPU to start."""
 SKU, PRICE, STOCK = "kill-tea", 6_000, 100_000
 BALANCE, USED, VALUE = 10_000, 1_000, 500
 LINE = Line(SKU, 2, PRICE)
@@ -43,7 +45,7 @@ async def insist(send: Send, unknown: Sequence[int] = UNKNOWN) -> httpx.Response
             try:
                 answer = await send()
             except httpx.TransportError:
-                await asyncio.sleep(PAUSE)
+                await asyncio.sleep(ABSENT)
                 continue
             if answer.status_code not in unknown:
                 return answer

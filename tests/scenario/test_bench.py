@@ -5,7 +5,9 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import apsw
 import msgspec
@@ -21,9 +23,19 @@ from tests.support.shop_process import clean_environment
 
 LONGEST = 240.0
 """Seconds that a command may take on a machine with other work to do."""
+Done = subprocess.CompletedProcess[str]
 
 
-def makegood(*arguments: str) -> "subprocess.CompletedProcess[str]":
+class Benches(NamedTuple):
+    """Both commands when they have ended, and the folder they worked in."""
+
+    orders: Done
+    callbacks: Done
+    place: Path
+    output: Path
+
+
+def makegood(*arguments: str) -> Done:
     """Runs the command to its end."""
     command = [sys.executable, "-m", "makegood", *arguments]
     return subprocess.run(
@@ -44,21 +56,33 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     return asyncio.run(build(tmp_path_factory.mktemp("bench")))
 
 
-def test_orders(tmp_path: Path) -> None:
-    """Every order answered is stored, every answer is the case's, and the floor does the same work; nothing stays."""
-    output, place = tmp_path / "report.json", tmp_path / "place"
+@pytest.fixture(scope="module")
+def benches(tmp_path_factory: pytest.TempPathFactory) -> Benches:
+    """Both at once: what they do is checked, not how fast, and each waits for much of its time."""
+    folder = tmp_path_factory.mktemp("benches")
+    output, place = folder / "report.json", folder / "place"
     place.mkdir()
-    options = ("--buyers", "4", "--kind", "coupon", "--seconds", "0.4", "--folder", str(place))
-    done = makegood("bench", "orders", *options, "--json", "--output", str(output))
+    orders = ("--buyers", "4", "--kind", "coupon", "--seconds", "0.2", "--output", str(output))
+    callbacks = ("--connections", "4", "--callbacks", "200", "--seconds", "0.5")
+    rest = ("--folder", str(place), "--json")
+    with ThreadPoolExecutor(2) as threads:
+        ordering = threads.submit(makegood, "bench", "orders", *orders, *rest)
+        calling = threads.submit(makegood, "bench", "callbacks", *callbacks, *rest)
+        return Benches(ordering.result(), calling.result(), place, output)
+
+
+def test_orders(benches: Benches) -> None:
+    """Every order answered is stored, every answer is the case's, and the floor does the same work; nothing stays."""
+    done = benches.orders
     assert done.returncode == 0, done.stderr
     report = msgspec.json.decode(done.stdout, type=OrdersReport)
-    assert msgspec.json.decode(output.read_bytes(), type=OrdersReport) == report
+    assert msgspec.json.decode(benches.output.read_bytes(), type=OrdersReport) == report
     [one] = report.results
     assert one.answers == {"201": one.orders}
     assert one.stored == {"confirmed": one.orders}
     check_same_work(one.cost, one.sql)
     assert {"orders.Open", "stock.Deduct", "coupons.Use", "accounts.Deduct", "orders.Settle"} <= set(one.cost.batches)
-    assert list(place.iterdir()) == []
+    assert list(benches.place.iterdir()) == []
 
 
 def test_wrong_answers_fail(house: House, tmp_path: Path) -> None:
@@ -90,17 +114,16 @@ def test_a_history_keeps_every_promise(house: House) -> None:
     assert min(checked.values()) > 0
 
 
-def test_callbacks(tmp_path: Path) -> None:
-    """Every callback is answered `success` and takes effect once; the floor does the same work."""
-    options = ("--connections", "4", "--callbacks", "200", "--seconds", "0.5", "--folder", str(tmp_path))
-    done = makegood("bench", "callbacks", *options, "--json")
+def test_callbacks(benches: Benches) -> None:
+    """Every callback is answered `success` and takes effect once; the floor does the same work; nothing stays."""
+    done = benches.callbacks
     assert done.returncode == 0, done.stderr
     report = msgspec.json.decode(done.stdout, type=CallbacksReport)
     [one] = report.results
     assert one.answers == {"200": one.callbacks}
     assert set(one.stored.values()) == {one.callbacks}
     check_same_work(one.cost, one.sql)
-    assert list(tmp_path.iterdir()) == []
+    assert list(benches.place.iterdir()) == []
 
 
 def test_options_that_are_wrong() -> None:

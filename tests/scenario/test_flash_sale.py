@@ -36,4 +36,4 @@ async def test_what_is_cancelled_is_sold_again(shop: ShopClient, name: str) -> N
 async def _crowd(shop: ShopClient, name: str) -> list[Buyer]:
     users = [f"{name}-{number}" for number in range(BUYERS)]
     await shop.load(users=[{"user": user, "balance": 0} for user in users])
-    return [await shop.buyer(user) for user in users]
+    return await asyncio.gather(*[shop.buyer(user) for user in users])

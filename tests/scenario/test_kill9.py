@@ -20,7 +20,7 @@ from tests.support.shop_client import Line, ShopClient, good, product, shop_clie
 from tests.support.shop_process import ShopProcess, running_shop
 
 SEED = 20_261_122
-KILLS = 8
+KILLS = 4
 SAMPLE = 8
 """Of all named points; `hundred_kills` meets every one."""
 FIRST_STARTS = 3

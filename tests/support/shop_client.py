@@ -242,7 +242,7 @@ def problem(answer: httpx.Response) -> tuple[int, str]:
 async def shop_client(process: ShopProcess) -> AsyncGenerator[ShopClient]:
     """A client for a running shop."""
     limits = httpx.Limits(max_connections=300, max_keepalive_connections=300)
-    async with httpx.AsyncClient(timeout=TIMEOUT, limits=limits, trust_env=False) as http:
+    async with httpx.AsyncClient(timeout=TIMEOUT, limits=limits, trust_env=False, verify=False) as http:
         yield ShopClient(process, http)
 
 

@@ -161,7 +161,7 @@ class ShopProcess:
             return False
         self._run = msgspec.json.decode(file.read_bytes(), type=RunFile)
         with contextlib.suppress(httpx.HTTPError):
-            return httpx.get(f"{self.url}/readyz", timeout=5.0, trust_env=False).status_code == 200
+            return httpx.get(f"{self.url}/readyz", timeout=5.0, trust_env=False, verify=False).status_code == 200
         return False
 
 

@@ -16,7 +16,9 @@ from makegood.replay.report import Report
 from tests.support.crashing_shop import Point
 from tests.support.shop_process import ShopProcess, running_shop
 
-BASKETS = 120
+BASKETS = 60
+HALF_WAY = 15
+"""Orders that are paid when something is killed."""
 COMMAND = ("-m", "tests.support.crashing_shop")
 SOON = {"MAKEGOOD_PAYMENTS_FIRST_ASK": "1"}
 """A callback that met a dead shop is asked for soon, rather than sent again after four minutes."""
@@ -79,7 +81,7 @@ async def through_death_at(point: Point, shop: ShopProcess, capsys: pytest.Captu
 async def test_the_sandbox_is_killed(shop: ShopProcess, capsys: pytest.CaptureFixture[str]) -> None:
     """The shop starts its sandbox again, what was paid there stays paid, and the run goes on."""
     replaying = asyncio.create_task(replayed(shop, capsys))
-    await asyncio.to_thread(_sold, shop, 30)
+    await asyncio.to_thread(_sold, shop, HALF_WAY)
     shop.kill9_sandbox()
     report = await replaying
     assert report.outcome.bought == BASKETS
@@ -90,7 +92,7 @@ async def test_both_are_killed(shop: ShopProcess, capsys: pytest.CaptureFixture[
     """Killed together with its shop, a replay goes on when both run again, and buys nothing twice."""
     arguments = ["-m", "makegood", "replay", "--data", str(shop.data), "--baskets", str(BASKETS)]
     client = await asyncio.create_subprocess_exec(sys.executable, *arguments, stderr=asyncio.subprocess.DEVNULL)
-    await asyncio.to_thread(_sold, shop, 30)
+    await asyncio.to_thread(_sold, shop, HALF_WAY)
     client.kill()
     shop.kill9()
     assert await client.wait() == -9
