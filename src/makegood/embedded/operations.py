@@ -79,8 +79,7 @@ class Operations:
 
     async def replay_dead_letters(self, ids: Sequence[str]) -> list[bool]:
         """Has each tried again at once. Raises ValueError when one is no id; then none is replayed."""
-        await self._letters.look(ids)
-        return [await self._letters.replay(id) for id in ids]
+        return await self._letters.replay_all(ids)
 
     async def look_at_dead_letters(self, ids: Sequence[str]) -> list[Looked]:
         """What has become of each. Raises ValueError when one is no id."""

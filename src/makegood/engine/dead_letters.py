@@ -89,16 +89,21 @@ class DeadLetters:
             found |= await runtime.database.read(partial(_look_at, runtime, of_service))
         return [found.get(at, Looked("gone")) for at in places]
 
-    async def replay(self, id: str) -> bool:
-        """Lets it be tried again at once; False when it is not there. Raises ValueError for what is no id."""
-        at = _read(id)
-        runtime = self._runtimes.get(at.service)
-        if runtime is None:
-            return False
-        tables = runtime.service.tables
-        if at.kind == TASK:
-            return await runtime.execution.run_one(partial(tasks.revive_given_up, tables), (at.first, at.second))
-        return await runtime.execution.run_one(partial(inbox.replay, tables), (at.first, at.second, at.third))
+    async def replay_all(self, ids: Sequence[str]) -> list[bool]:
+        """Lets each be tried again at once, in one commit for each service and kind; says which are there.
+
+        Raises ValueError when one is no id: then none is replayed. Raises OperationFailed or DatabaseError when a
+        service could not do it: then ask again, what was replayed is not harmed.
+        """
+        places = [_read(id) for id in ids]
+        there: dict[_Position, bool] = {}
+        for service, kind in sorted({(at.service, at.kind) for at in places if at.service in self._runtimes}):
+            there |= await _replay(
+                self._runtimes[service],
+                kind,
+                [at for at in dict.fromkeys(places) if (at.service, at.kind) == (service, kind)],
+            )
+        return [there.get(at, False) for at in places]
 
 
 def event_letter(service: str, row: SetAside) -> DeadLetter:
@@ -137,6 +142,20 @@ def _look(
     return found
 
 
+async def _replay(runtime: ServiceRuntime, kind: str, places: Sequence[_Position]) -> dict[_Position, bool]:
+    tables, run = runtime.service.tables, runtime.execution.run
+    if kind == TASK:
+        answers = await run(partial(tasks.revive_given_up, tables), [(at.first, at.second) for at in places])
+    else:
+        answers = await run(partial(inbox.replay, tables), [(at.first, at.second, at.third) for at in places])
+    there: dict[_Position, bool] = {}
+    for at, answer in zip(places, answers, strict=True):
+        if isinstance(answer, Exception):
+            raise answer
+        there[at] = answer
+    return there
+
+
 def _look_at(runtime: ServiceRuntime, places: Sequence[_Position], reader: Reader) -> dict[_Position, Looked]:
     tables, name = runtime.service.tables, runtime.service.name
     events = reader.select(tables.set_aside, [(at.first, at.second, at.third) for at in places if at.kind == EVENT])
@@ -146,7 +165,8 @@ def _look_at(runtime: ServiceRuntime, places: Sequence[_Position], reader: Reade
 
 
 def _event_looked(service: str, row: SetAside) -> Looked:
-    return Looked("failed" if row.tries else "waiting", event_letter(service, row))
+    """One that is buried without a try has no listener: nobody will try it."""
+    return Looked("failed" if row.tries or row.due_at is None else "waiting", event_letter(service, row))
 
 
 def _task_looked(service: str, row: TaskRow) -> Looked:

@@ -40,7 +40,7 @@ class AuditView(msgspec.Struct, frozen=True):
 class FunctionView(msgspec.Struct, frozen=True):
     """What one function of a service has done since it started, and how many calls wait for it.
 
-    `failed` calls raised, `expired` ones were dropped before they ran, `shed` ones were refused at once;
+    `failed` calls raised, `expired` ones had no answer by their deadline, `shed` ones were refused at once;
     `milliseconds` is time in its transactions.
     """
 

@@ -12,7 +12,7 @@ from makegood.shop.payments.contracts import Payment, PaymentTrail, RefusedNotic
 from makegood.shop.points.contracts import Entry as PointsEntry
 from makegood.shop.reservation_contracts import ReservationFound
 from makegood.times import rfc3339
-from makegood.web.links import fields_of
+from makegood.web.links import fields_of, id_in
 from makegood.web.moments import Timed, captured_at, moment
 from makegood.web.port import Traces
 
@@ -23,13 +23,14 @@ SUCCEEDED, REFUNDED = str(payments.SUCCEEDED), str(payments.REFUNDED)
 
 @dataclass
 class Known:
-    """What the services have said of an order."""
+    """What the services have said of an order; not `complete`: the journal has more entries than it told."""
 
     order: Order | None = None
     payments: dict[int, Payment] = field(default_factory=dict[int, Payment])
     trails: dict[int, PaymentTrail] = field(default_factory=dict[int, PaymentTrail])
     refused: tuple[RefusedNotice, ...] = ()
     entries: tuple[Entry, ...] = ()
+    complete: bool = True
     points: tuple[PointsEntry, ...] = ()
     reservations: dict[str, ReservationFound] = field(default_factory=dict[str, ReservationFound])
     traces: Traces = field(default_factory=lambda: Traces((), (), {}))
@@ -43,12 +44,21 @@ class _Event(NamedTuple):
     refund_id: int | None
 
 
+@dataclass
+class _Stored:
+    """What is stored of an event: its payload (JSON text), when the journal heard it (ms UTC), who set it aside."""
+
+    payload: str
+    journalled_at: int | None = None
+    set_aside: list[str] = field(default_factory=list[str])
+
+
 def of_events(known: Known) -> Iterator[Timed]:
     """Each event that the journal has written down or a consumer has set aside, with who heard it and when."""
-    for event, payload in _events(known).items():
+    for event, stored in _events(known).items():
         groups = known.traces.listeners.get(event.name, ())
-        aside = [group for group in groups if event in _set_aside(known, group)]
-        heard = {group: at for group in groups if (at := _heard_at(known, event, group, payload)) is not None}
+        aside = [group for group in groups if group in stored.set_aside]
+        heard = {group: at for group in groups if (at := _heard_at(known, event, group, stored)) is not None}
         published = _published_at(known, event)
         first = min(heard.values(), default=None)
         at = published if published is not None else first
@@ -63,26 +73,24 @@ def of_events(known: Known) -> Iterator[Timed]:
                 heard=[{"group": group, "at": rfc3339(heard[group])} for group in groups if group in heard],
                 set_aside=aside,
                 not_known=[group for group in groups if group not in heard and group not in aside],
-                payload=payload,
+                payload=stored.payload,
             )
 
 
-def _events(known: Known) -> dict[_Event, str]:
-    """Their payloads, JSON text, in the order in which somebody stored them."""
-    found = {_event(f"{one.topic}: {one.tag}", one.detail): one.detail for one in known.entries}
+def _events(known: Known) -> dict[_Event, _Stored]:
+    """All of them, in the order in which somebody stored them."""
+    found: dict[_Event, _Stored] = {}
+    for one in known.entries:
+        found.setdefault(_event(f"{one.topic}: {one.tag}", one.detail), _Stored(one.detail, one.at))
     for letter in known.traces.letters:
-        found.setdefault(_event(f"{letter.topic}: {letter.tag}", letter.body), letter.body)
+        event = _event(f"{letter.topic}: {letter.tag}", letter.body)
+        found.setdefault(event, _Stored(letter.body)).set_aside.append(letter.group)
     return found
-
-
-def _set_aside(known: Known, group: str) -> list[_Event]:
-    letters = [letter for letter in known.traces.letters if letter.group == group]
-    return [_event(f"{letter.topic}: {letter.tag}", letter.body) for letter in letters]
 
 
 def _event(name: str, payload: str) -> _Event:
     fields = fields_of(payload)
-    return _Event(name, fields.get("payment_id"), fields.get("refund_id"))
+    return _Event(name, id_in(fields, "payment_id"), id_in(fields, "refund_id"))
 
 
 def _published_at(known: Known, event: _Event) -> int | None:
@@ -106,11 +114,11 @@ def _told_by(change: orders.Change) -> tuple[str, ...]:
     return (names[change.why],) if change.why in names else ()
 
 
-def _heard_at(known: Known, event: _Event, group: str, payload: str) -> int | None:
+def _heard_at(known: Known, event: _Event, group: str, stored: _Stored) -> int | None:
     """When the group's effect of it was stored (ms UTC); None when that is not known."""
     match group:
         case "journal":
-            return _journal_heard(known, event)
+            return stored.journalled_at
         case "points":
             entries = [one for one in known.points if one.payment_id == event.payment_id]
             return next((one.at for one in entries if one.refund_id == (event.refund_id or 0)), None)
@@ -119,12 +127,7 @@ def _heard_at(known: Known, event: _Event, group: str, payload: str) -> int | No
         case "payments":
             return _payments_heard(known, event)
         case _:
-            return _participant_heard(known.reservations, group, fields_of(payload))
-
-
-def _journal_heard(known: Known, event: _Event) -> int | None:
-    entries = [one for one in known.entries if _event(f"{one.topic}: {one.tag}", one.detail) == event]
-    return entries[0].at if entries else None
+            return _participant_heard(known.reservations, group, fields_of(stored.payload))
 
 
 def _orders_heard(known: Known, event: _Event) -> int | None:
@@ -142,7 +145,8 @@ def _payments_heard(known: Known, event: _Event) -> int | None:
 
 def _participant_heard(found: Mapping[str, ReservationFound], group: str, payload: dict[str, Any]) -> int | None:
     reservation = found.get(group)
-    told = group in payload.get("participants", ())
+    participants = payload.get("participants")
+    told = isinstance(participants, list) and group in participants
     if reservation is None or not told or reservation.state not in ("RETURNED", "CANCELLED"):
         return None
     return reservation.changed_at

@@ -1,7 +1,8 @@
 """Dead letters over HTTP: what consumers could not handle, and its replay."""
 
-from collections.abc import Sequence
-from typing import Annotated, Literal
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from litestar import get, post
@@ -25,6 +26,7 @@ MAX_REPLAYED = 100
 LetterId = Annotated[str, msgspec.Meta(min_length=1, max_length=1_024, description="The `id` of a dead letter")]
 OfService = Annotated[str | None, QueryParameter(max_length=64, description="Only those of this service")]
 OfGroup = Annotated[str | None, QueryParameter(max_length=128, description="Only those of this consumer group")]
+T = TypeVar("T")
 
 
 class LetterIds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -126,7 +128,7 @@ class LetterOutcomes(msgspec.Struct, frozen=True):
 
 def routes(shop: Shop, access: Access) -> list[HTTPRouteHandler]:
     """The list of dead letters, the replay of one and of many, and what became of them."""
-    return [_list(shop, access), *_replays(shop, access), _outcomes(shop, access)]
+    return [_list(shop, access), _one(shop, access), *_many(shop, access)]
 
 
 def _list(shop: Shop, access: Access) -> HTTPRouteHandler:
@@ -144,7 +146,7 @@ def _list(shop: Shop, access: Access) -> HTTPRouteHandler:
     return dead_letters
 
 
-def _replays(shop: Shop, access: Access) -> list[HTTPRouteHandler]:
+def _one(shop: Shop, access: Access) -> HTTPRouteHandler:
     @post(
         "/api/ops/dead-letters/{letter_id:str}/replay",
         status_code=202,
@@ -161,44 +163,35 @@ def _replays(shop: Shop, access: Access) -> list[HTTPRouteHandler]:
             raise Problem("not_found")
         return Replayed(letter_id)
 
-    @post(
-        "/api/ops/dead-letters/replay",
-        status_code=202,
-        guards=[access.operator],
-        security=OPERATOR,
-        opt=takes(LetterIds),
-    )
+    return replay
+
+
+def _many(shop: Shop, access: Access) -> list[HTTPRouteHandler]:
+    of_ids = partial(post, guards=[access.operator], security=OPERATOR, opt=takes(LetterIds))
+
+    @of_ids("/api/ops/dead-letters/replay", status_code=202)
     async def replay_many(request: UserRequest) -> ReplayOutcomes:
         """Has up to 100 tried again, each from its first try. What became of them is another question."""
-        ids = (await read(request, LetterIds)).ids
-        try:
-            there = await in_time(shop.replay_dead_letters(ids), TIMEOUT)
-        except ValueError as error:
-            raise Problem("malformed", str(error)) from error
-        outcomes = zip(ids, there, strict=True)
-        return ReplayOutcomes([ReplayOutcome(id, "replayed" if one else "gone") for id, one in outcomes])
+        answers = await _asked(request, shop.replay_dead_letters)
+        return ReplayOutcomes([ReplayOutcome(id, "replayed" if there else "gone") for id, there in answers])
 
-    return [replay, replay_many]
-
-
-def _outcomes(shop: Shop, access: Access) -> HTTPRouteHandler:
-    @post(
-        "/api/ops/dead-letters/outcomes",
-        status_code=200,
-        guards=[access.operator],
-        security=OPERATOR,
-        opt=takes(LetterIds),
-    )
+    @of_ids("/api/ops/dead-letters/outcomes", status_code=200)
     async def outcomes(request: UserRequest) -> LetterOutcomes:
         """What has become of up to 100; nothing is changed."""
-        ids = (await read(request, LetterIds)).ids
-        try:
-            looked = await in_time(shop.look_at_dead_letters(ids), TIMEOUT)
-        except ValueError as error:
-            raise Problem("malformed", str(error)) from error
-        return LetterOutcomes([LetterOutcome.of(id, one) for id, one in zip(ids, looked, strict=True)])
+        answers = await _asked(request, shop.look_at_dead_letters)
+        return LetterOutcomes([LetterOutcome.of(id, looked) for id, looked in answers])
 
-    return outcomes
+    return [replay_many, outcomes]
+
+
+async def _asked(request: UserRequest, ask: Callable[[Sequence[str]], Awaitable[list[T]]]) -> Iterator[tuple[str, T]]:
+    """Each id of the request with the shop's answer. Raises Problem malformed when one is no id."""
+    ids = (await read(request, LetterIds)).ids
+    try:
+        answers = await in_time(ask(ids), TIMEOUT)
+    except ValueError as error:
+        raise Problem("malformed", str(error)) from error
+    return zip(ids, answers, strict=True)
 
 
 async def _views(shop: Shop, letters: Sequence[DeadLetter]) -> list[DeadLetterView]:

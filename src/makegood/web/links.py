@@ -38,14 +38,15 @@ def numbers_in(text: str) -> list[int]:
 
 
 def fields_of(body: str) -> dict[str, Any]:
-    """The fields of a JSON object; none of what is no object."""
+    """The fields of a JSON object; none of what is no object, or is nested too deep to read."""
     try:
         return _OBJECT.decode(body)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return {}
 
 
 def id_in(fields: dict[str, Any], name: str) -> int | None:
-    """The id that a field holds, None when it holds none."""
+    """The id that a field holds, None when it holds none: ids are whole numbers from 1 to 2^63 - 1."""
     value = fields.get(name)
-    return value if isinstance(value, int) and value > 0 else None
+    # JSON's true is an int to Python, and is no id.
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MAX_ID else None

@@ -125,7 +125,7 @@ async def _of_order(shop: Shop, order_id: int) -> Timeline | None:
         payments=[PaymentSeen.of(one, known.trails.get(one.payment_id)) for one in known.payments.values()],
         moments=moments.in_order(timed)[:MOST],
         missing=sorted(reader.missing),
-        complete=known.traces.complete and len(timed) <= MOST,
+        complete=known.complete and known.traces.complete and len(timed) <= MOST,
     )
 
 
@@ -187,7 +187,8 @@ class _Reader:
 
     async def _read_journal(self) -> None:
         answer = await self._ask("journal", journal.OF_ORDER, journal.EntriesOfOrder(self._order_id))
-        self.known.entries = answer.entries if answer else ()
+        if answer:
+            self.known.entries, self.known.complete = answer.entries, answer.complete
 
     async def _read_reservation(self, source: Source, operation: Operation[ReservationOf, ReservationFound]) -> None:
         answer = await self._ask(source, operation, ReservationOf(self._order_id))

@@ -1,4 +1,4 @@
-"""Dead letters are listed in pages and replayed one by one."""
+"""Dead letters are listed in pages, and replayed one by one or many at once."""
 
 import asyncio
 from contextlib import suppress
@@ -9,6 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from makegood.engine.dead_letters import DeadLetter, DeadLetters, Looked
+from makegood.engine.inbox import NOBODY
 from makegood.engine.tables import SetAside, TaskRow
 from tests.support.virtual_time import VirtualWorld, run, virtual
 from tests.unit.engine.tills import Books, Shop, Till
@@ -72,10 +73,53 @@ async def test_replay_of_nothing(world: VirtualWorld) -> None:
     shop = await filled(world, 1, 1)
     letters = DeadLetters(shop.host.runtimes)
     ids = [letter.id for letter in await letters.page(None, 10)]
-    assert [await letters.replay(one) for one in ids] == [True, True, True]
+    assert await letters.replay_all(ids) == [True, True, True]
     await shop.databases["books"].write(lambda tx: tx.discard(Books.tables.set_aside, [("books", "till", "e0")]))
-    assert not await letters.replay(ids[0])
-    assert not await DeadLetters({}).replay(ids[0])
+    assert await letters.replay_all([ids[0]]) == [False]
+    assert await DeadLetters({}).replay_all([ids[0]]) == [False]
+    await shop.host.stop()
+
+
+@virtual
+async def test_replay_of_many(world: VirtualWorld) -> None:
+    """Letters of one service and kind are replayed in one commit; each id has its own answer, also one asked twice."""
+    shop = await filled(world, 40, 40)
+    letters = DeadLetters(shop.host.runtimes)
+    ids = [letter.id for letter in await letters.page(None, 1_000)]
+    await shop.databases["books"].write(lambda tx: tx.discard(Books.tables.set_aside, [("books", "till", "e7")]))
+    gone = next(id for id, one in zip(ids, await letters.look(ids), strict=True) if one.outcome == "gone")
+    commits = {name: one.execution.commits for name, one in shop.host.runtimes.items()}
+    asked = [*reversed(ids), ids[0], ids[-1], gone]
+    assert await letters.replay_all(asked) == [id != gone for id in asked]
+    made = {name: one.execution.commits - commits[name] for name, one in shop.host.runtimes.items()}
+    assert made == {"books": 1, "till": 2}
+    assert await DeadLetters({}).replay_all(ids) == [False] * len(ids)
+    await shop.host.stop()
+
+
+@virtual
+async def test_replay_of_many_with_nonsense(world: VirtualWorld) -> None:
+    """When one of them is no id, none is replayed."""
+    shop = await filled(world, 2, 2)
+    letters = DeadLetters(shop.host.runtimes)
+    before = await letters.page(None, 10)
+    with pytest.raises(ValueError, match="is no dead letter's id"):
+        await letters.replay_all([*(letter.id for letter in before), "nonsense"])
+    assert await letters.page(None, 10) == before
+    await shop.host.stop()
+
+
+@virtual
+async def test_what_became_of_an_event_without_a_listener(world: VirtualWorld) -> None:
+    """Replayed, an event that nobody in its group listens to has failed, and says so: it does not wait for ever."""
+    shop = await filled(world, 1, 0)
+    letters = DeadLetters(shop.host.runtimes)
+    [letter] = await letters.page(None, 10, "books")
+    assert await letters.replay_all([letter.id]) == [True]
+    await asyncio.sleep(5)
+    [looked] = await letters.look([letter.id])
+    assert looked.letter is not None
+    assert (looked.outcome, looked.letter.error, looked.letter.next_at) == ("failed", NOBODY, None)
     await shop.host.stop()
 
 
@@ -112,14 +156,14 @@ async def test_what_became_of_a_replayed_event(world: VirtualWorld) -> None:
     await shop.until(lambda: len(shop.rows("books", "set_aside")) == 1)
     [letter] = await letters.page(None, 10)
     assert [one.outcome for one in await letters.look([letter.id])] == ["failed"]
-    assert await letters.replay(letter.id)
+    assert await letters.replay_all([letter.id]) == [True]
     assert [one.outcome for one in await letters.look([letter.id])] == ["waiting"]
     await asyncio.sleep(2)
     [failed] = await letters.look([letter.id])
     assert failed.letter is not None
     assert (failed.outcome, failed.letter.error.endswith("7 is poison")) == ("failed", True)
     shop.books.poison = ()
-    assert await letters.replay(letter.id)
+    assert await letters.replay_all([letter.id]) == [True]
     await shop.until(lambda: shop.entries() == [7])
     assert await letters.look([letter.id, letter.id]) == [Looked("gone"), Looked("gone")]
     await shop.host.stop()
@@ -136,7 +180,7 @@ async def test_what_became_of_a_replayed_task(world: VirtualWorld) -> None:
     await shop.databases["till"].write(lambda tx: tx.insert(Till.tables.tasks, [row]))
     [letter] = await letters.page(None, 10)
     assert [one.outcome for one in await letters.look([letter.id])] == ["failed"]
-    assert await letters.replay(letter.id)
+    assert await letters.replay_all([letter.id]) == [True]
     await asyncio.sleep(3)
     assert [one.outcome for one in await letters.look([letter.id])] == ["waiting"]
     await shop.until(lambda: shop.prints() == [1])
@@ -169,7 +213,7 @@ def test_foreign_ids(id: str) -> None:
         shop = Shop(world)
         await shop.host.start()
         with suppress(ValueError):
-            assert not await DeadLetters(shop.host.runtimes).replay(id)
+            assert await DeadLetters(shop.host.runtimes).replay_all([id]) == [False]
         await shop.host.stop()
 
     run(scenario)

@@ -98,11 +98,11 @@ async def test_burial_and_replay(world: VirtualWorld) -> None:
     await asyncio.sleep(800)
     [letter] = await letters(shop)
     assert (len(shop.books.heard), letter.tries, letter.next_at) == (TRIES, TRIES, None)
-    assert await DeadLetters(shop.host.runtimes).replay(letter.id)
+    assert await DeadLetters(shop.host.runtimes).replay_all([letter.id]) == [True]
     await shop.until(lambda: len(shop.books.heard) == TRIES + 1, seconds=2)
     shop.books.poison = ()
     await shop.until(lambda: shop.entries() == [1], seconds=10)
-    assert not await DeadLetters(shop.host.runtimes).replay(letter.id)
+    assert await DeadLetters(shop.host.runtimes).replay_all([letter.id]) == [False]
     await shop.host.stop()
 
 

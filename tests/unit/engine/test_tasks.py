@@ -97,7 +97,7 @@ async def test_given_up_and_revived(world: VirtualWorld) -> None:
     [letter] = await letters.page(None, 10)
     assert (letter.topic, letter.key, letter.tries, letter.next_at) == ("print", "1", ATTEMPTS, None)
     assert len(printer.asked) == ATTEMPTS
-    assert await letters.replay(letter.id)
+    assert await letters.replay_all([letter.id]) == [True]
     await shop.until(lambda: shop.rows("till", "prints") == [(1, 1)], seconds=5)
     assert await letters.page(None, 10) == []
     await shop.host.stop()

@@ -5,7 +5,7 @@ import pytest
 
 from makegood.engine.service import ListenerSpec
 from makegood.shop.journal.audit import Written, audit, written
-from makegood.shop.journal.contracts import EntriesOfOrder, Entry
+from makegood.shop.journal.contracts import MAX_ENTRIES, Entries, EntriesOfOrder, Entry
 from makegood.shop.journal.service import Journal
 from makegood.shop.journal.tables import SCHEMA
 from makegood.shop.orders import contracts as orders
@@ -38,8 +38,12 @@ class Desk:
 
     def entries(self, order_id: int) -> tuple[Entry, ...]:
         """What happened around an order."""
+        return self.answer(order_id).entries
+
+    def answer(self, order_id: int) -> Entries:
+        """What the journal says of an order."""
         [found] = self.database.read(lambda reader: self.service.of_order(reader, [EntriesOfOrder(order_id)]))
-        return found.entries
+        return found
 
 
 @pytest.fixture
@@ -78,6 +82,16 @@ def test_batches(desk: Desk) -> None:
     events = [orders.Paid(order_id, "alice", order_id + 10, 5) for order_id in (1, 2, 1)]
     desk.database.write(lambda tx: desk.service.order_paid(tx, events))
     assert [len(desk.entries(order_id)) for order_id in (1, 2)] == [2, 1]
+
+
+def test_an_answer_is_bounded(desk: Desk) -> None:
+    """An order's first thousand entries are told, and whether that is all."""
+    events = [orders.Paid(1, "alice", number + 1, 5) for number in range(MAX_ENTRIES)]
+    desk.database.write(lambda tx: desk.service.order_paid(tx, events))
+    whole = desk.answer(1)
+    assert (len(whole.entries), whole.complete) == (MAX_ENTRIES, True)
+    desk.database.write(lambda tx: desk.service.payment_refunded(tx, [REFUNDED]))
+    assert (desk.answer(1).entries, desk.answer(1).complete) == (whole.entries, False)
 
 
 def test_hears_every_event_once() -> None:

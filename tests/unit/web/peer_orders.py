@@ -44,6 +44,7 @@ class OrderBook:
         self._keys: dict[tuple[str, str], tuple[orders.PlaceOrder, orders.Placed]] = {}
         self._refund_keys: dict[str, payments.Refund] = {}
         self._next = FIRST_ID
+        self.journal_limit = journal.MAX_ENTRIES
 
     def answers(self) -> dict[str, Callable[[Any], Any]]:
         """What is answered, by the operation's name."""
@@ -264,12 +265,11 @@ class OrderBook:
         return payments.BreaksPage(page, page[-1].break_id if len(behind) > request.limit else None)
 
     def _entries(self, request: journal.EntriesOfOrder) -> journal.Entries:
-        return journal.Entries(
-            tuple(
-                journal.Entry(number, change.at, "orders", change.why, request.order_id, None, "{}")
-                for number, change in enumerate(self._changes(request.order_id), 1)
-            )
+        entries = tuple(
+            journal.Entry(number, change.at, "orders", change.why, request.order_id, None, "{}")
+            for number, change in enumerate(self._changes(request.order_id), 1)
         )
+        return journal.Entries(entries[: self.journal_limit], len(entries) <= self.journal_limit)
 
     def _changes(self, order_id: int) -> tuple[orders.Change, ...]:
         order = self.orders.get(order_id)

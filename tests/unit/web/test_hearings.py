@@ -1,5 +1,6 @@
 """Who has heard an event is told from what they stored, and from nothing else."""
 
+import time
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from makegood.shop.points import contracts as points
 from makegood.shop.reservation_contracts import ReservationFound
 from makegood.times import rfc3339
 from makegood.web.hearings import Known, of_events
+from makegood.web.links import fields_of, id_in
 from makegood.web.port import Traces
 
 LISTENERS = {
@@ -142,3 +144,66 @@ def test_an_event_of_an_unknown_time_is_left_out() -> None:
     """Neither published nor heard at a time that is known: only the set-aside event itself is told."""
     known = Known(traces=Traces((set_aside(payments.SUCCEEDED, SUCCEEDED, "points"),), (), LISTENERS))
     assert list(of_events(known)) == []
+
+
+def test_many_events_take_little_time() -> None:
+    """A thousand events, each with its refund and its points, are told in well under a second of the event loop."""
+    numbers = range(1, 1_001)
+    events = [msgspec.structs.replace(REFUNDED, refund_id=number) for number in numbers]
+    known = Known(
+        payments={5: payment(*(payments.Refund(number, 1, "SUCCEEDED", "part", 45, 55) for number in numbers))},
+        entries=tuple(journalled(payments.REFUNDED, event, 65) for event in events),
+        points=tuple(points.Entry(5, number, -1, 60) for number in numbers),
+        traces=Traces(tuple(set_aside(payments.REFUNDED, event, "orders") for event in events[:50]), (), LISTENERS),
+    )
+    began = time.process_time()
+    told = list(of_events(known))
+    assert time.process_time() - began < 0.5
+    assert [len(moment.detail["set_aside"]) for _, moment in told] == [1] * 50 + [0] * 950
+    assert {one["at"] for _, moment in told for one in moment.detail["heard"]} == {rfc3339(60), rfc3339(65)}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"payment_id": [1]},
+        {"payment_id": {}, "refund_id": [2]},
+        {"payment_id": 10**19},
+        {"payment_id": True},
+        {"participants": None},
+        {"participants": 7},
+        {"participants": "stock"},
+    ],
+)
+def test_a_malformed_body_is_told(fields: dict[str, Any]) -> None:
+    """A set-aside event whose fields are of other types is told with its body, and says nothing of who heard it."""
+    letter = msgspec.structs.replace(
+        set_aside(orders.CANCELLED, CANCELLED, "coupons"), body=msgspec.json.encode(fields).decode()
+    )
+    known = Known(
+        order=order(orders.Change(20, "CANCELLED", "UNPAID", "UNSHIPPED", "expired")),
+        reservations={"stock": ReservationFound("RETURNED", "", "", 5, 30)},
+        traces=Traces((letter,), (), {}),
+    )
+    detail = told(known)
+    assert (detail["payload"], detail["set_aside"]) == (letter.body, ["coupons"])
+    assert (detail["heard"], detail["not_known"]) == ([], ["stock", "journal"])
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ('{"id":1}', 1),
+        (f'{{"id":{2**63 - 1}}}', 2**63 - 1),
+        (f'{{"id":{2**63}}}', None),
+        ('{"id":true}', None),
+        ('{"id":0}', None),
+        ('{"id":"1"}', None),
+        ('{"id":1.0}', None),
+        ("[1]", None),
+        ('{"a":' + "[" * 100_000, None),
+    ],
+)
+def test_ids_in_bodies(body: str, found: int | None) -> None:
+    """An id is a whole number that an id can be; whatever else a body holds is none, and breaks nothing."""
+    assert id_in(fields_of(body), "id") == found

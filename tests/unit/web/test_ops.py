@@ -97,6 +97,25 @@ async def test_timeline_of_what_failed(alice: Buyer, operator: httpx.AsyncClient
     assert (by_what["task close-order"]["attempt"], by_what["task close-order"]["error"]) == (2, "NotClosed: later")
 
 
+async def test_timeline_of_a_long_journal(alice: Buyer, operator: httpx.AsyncClient, shop: PeerShop) -> None:
+    """When the journal has more entries than it tells, the timeline says that it is not complete."""
+    order = await alice.order()
+    assert (await timeline_of(operator, order["order_id"]))["complete"]
+    shop.book.journal_limit = 0
+    timeline = await timeline_of(operator, order["order_id"])
+    assert (timeline["complete"], timeline["missing"]) == (False, [])
+
+
+async def test_timeline_of_a_malformed_event(alice: Buyer, operator: httpx.AsyncClient, shop: PeerShop) -> None:
+    """A set-aside event whose payload is not what it should be stands in the timeline as it is."""
+    id, at = (await alice.order())["order_id"], shop.now()
+    body = f'{{"order_id":{id},"payment_id":[1],"participants":null}}'
+    aside = DeadLetter("letter1", "stock", "stock", "orders", "cancelled", id, 1, at, at, None, "boom", body)
+    shop.found = Traces((aside,), (), {"orders: cancelled": ("journal", "stock")})
+    [told] = [one for one in (await timeline_of(operator, id))["moments"] if one["kind"] == "set-aside"]
+    assert told["detail"]["payload"] == body
+
+
 async def test_timeline_of_refused_callbacks(alice: Buyer, operator: httpx.AsyncClient, shop: PeerShop) -> None:
     """A callback that was refused stands in the timeline of the order whose payment it names, as not verified."""
     order = await alice.order()

@@ -4,9 +4,12 @@ import msgspec
 
 from makegood.engine.contracts import Operation
 
+MAX_ENTRIES = 1_000
+"""Most entries of one answer."""
+
 
 class EntriesOfOrder(msgspec.Struct, frozen=True):
-    """Ask for what happened around an order."""
+    """Ask for what happened around an order: its first 1,000 entries."""
 
     order_id: int
 
@@ -24,9 +27,10 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Entries(msgspec.Struct, frozen=True):
-    """Entries, the oldest first."""
+    """Entries, the oldest first, at most 1,000. Not `complete`: the order has younger ones that are not told."""
 
     entries: tuple[Entry, ...]
+    complete: bool
 
 
 OF_ORDER = Operation("journal", "OfOrder", EntriesOfOrder, Entries)

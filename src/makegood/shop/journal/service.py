@@ -60,11 +60,8 @@ class Journal(Service):
 
     @query(contracts.OF_ORDER)
     def of_order(self, reader: Reader, requests: Sequence[contracts.EntriesOfOrder]) -> list[contracts.Entries]:
-        """What happened around an order, the oldest first."""
-        found: dict[int, list[contracts.Entry]] = {}
-        for row in reader.select_by(ENTRIES, "order_id", [request.order_id for request in requests]):
-            found.setdefault(row.order_id, []).append(_entry(row))
-        return [contracts.Entries(tuple(found.get(request.order_id, ()))) for request in requests]
+        """What happened around an order, the oldest first, at most 1,000 entries."""
+        return [_of_order(reader, request.order_id) for request in requests]
 
 
 def _write(tx: Transaction, event: Event[Any], events: Sequence[Heard]) -> None:
@@ -82,6 +79,12 @@ def _row(tx: Transaction, event: Event[Any], payload: Heard) -> EntryRow:
         refund_id=payload.refund_id if isinstance(payload, payments.Refunded) else None,
         detail=msgspec.json.encode(payload).decode(),
     )
+
+
+def _of_order(reader: Reader, order_id: int) -> contracts.Entries:
+    rows = reader.page(ENTRIES, where={"order_id": order_id}, limit=contracts.MAX_ENTRIES + 1)
+    entries = tuple(map(_entry, rows[: contracts.MAX_ENTRIES]))
+    return contracts.Entries(entries, len(rows) <= contracts.MAX_ENTRIES)
 
 
 def _entry(row: EntryRow) -> contracts.Entry:
