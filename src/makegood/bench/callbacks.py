@@ -72,11 +72,8 @@ class CallbacksBench:
         return CallbacksResult(
             connections=connections,
             callbacks=driven.answers,
-            seconds=driven.seconds,
-            per_second=driven.per_second,
-            p50_ms=driven.percentile(0.5) * 1e3,
-            p99_ms=driven.percentile(0.99) * 1e3,
-            answers={str(status): count for status, count in sorted(driven.statuses.items())},
+            timing=run.timing(),
+            answers=run.answers(),
             stored=stored,
             cost=run.cost(seen),
             verified=verified,

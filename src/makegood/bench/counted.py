@@ -25,13 +25,17 @@ WRITES = {"INSERT": "insert", "UPDATE": "update", "DELETE": "delete"}
 class Counts(msgspec.Struct):
     """Since the start: commits by file; rows by file, table and what was done; the newest row of each.
 
-    `keys` counts the different rows that were updated, by file and table (told apart by their first column).
+    `keys` counts the different rows that were updated, by file and table (told apart by their first column);
+    `changed`, by file and table, how many updates gave each column (by its place) another value; `updated` holds the
+    newest row after an update.
     """
 
     commits: dict[str, int]
     rows: dict[str, dict[str, dict[str, int]]]
     samples: dict[str, dict[str, tuple[Any, ...]]]
     keys: dict[str, dict[str, int]]
+    changed: dict[str, dict[str, dict[int, int]]]
+    updated: dict[str, dict[str, tuple[Any, ...]]]
 
 
 class _File:
@@ -43,6 +47,8 @@ class _File:
         self.rows: Counter[tuple[str, str]] = Counter()
         self.samples: dict[str, tuple[Any, ...]] = {}
         self.keys: dict[str, set[Any]] = {}
+        self.changed: Counter[tuple[str, int]] = Counter()
+        self.updated: dict[str, tuple[Any, ...]] = {}
 
     def committed(self) -> bool:
         """Lets the commit happen."""
@@ -56,14 +62,21 @@ class _File:
         self.rows[table, did] += 1
         if row.new is not None and did == "insert":
             self.samples[table] = row.new
-        if did == "update" and row.old is not None:
-            self.samples.setdefault(table, row.old)
-            keys = self.keys.setdefault(table, set())
-            if len(keys) < MAX_KEYS:
-                keys.add(row.old[0])
+        if did == "update" and row.old is not None and row.new is not None:
+            self._updated(table, row.old, row.new)
+
+    def _updated(self, table: str, old: tuple[Any, ...], new: tuple[Any, ...]) -> None:
+        self.samples.setdefault(table, old)
+        keys = self.keys.setdefault(table, set())
+        if len(keys) < MAX_KEYS:
+            keys.add(old[0])
+        self.changed.update((table, at) for at, value in enumerate(old) if value != new[at])
+        self.updated[table] = new
 
 
-class _Counter:
+class WritesCounter:
+    """Counts the commits of the connections it hooks, and their rows too if `rows`."""
+
     def __init__(self, *, rows: bool) -> None:
         self._rows = rows
         self._files: list[_File] = []
@@ -78,7 +91,7 @@ class _Counter:
 
     def counts(self) -> Counts:
         """So far."""
-        total = Counts({}, {}, {}, {})
+        total = Counts({}, {}, {}, {}, {}, {})
         for file in list(self._files):
             total.commits[file.name] = total.commits.get(file.name, 0) + file.commits
             tables = total.rows.setdefault(file.name, {})
@@ -89,6 +102,11 @@ class _Counter:
             keys = total.keys.setdefault(file.name, {})
             for table, seen in list(file.keys.items()):
                 keys[table] = keys.get(table, 0) + len(seen)
+            changed = total.changed.setdefault(file.name, {})
+            for (table, column), updates in list(file.changed.items()):
+                columns = changed.setdefault(table, {})
+                columns[column] = columns.get(column, 0) + updates
+            total.updated.setdefault(file.name, {}).update(file.updated)
         return total
 
     def answer(self, path: Path) -> None:
@@ -104,7 +122,7 @@ def main() -> None:
     """Runs the rest of the command line as `makegood` would."""
     file, *arguments = sys.argv[1:]
     rows = arguments[0] == "--rows"
-    counter = _Counter(rows=rows)
+    counter = WritesCounter(rows=rows)
     apsw.connection_hooks.append(counter.hook)
     threading.Thread(target=counter.answer, args=(Path(file),), daemon=True).start()
     sys.argv = ["makegood", *arguments[rows:]]

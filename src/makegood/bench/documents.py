@@ -21,6 +21,7 @@ from makegood.bench.results import (
     OrdersReport,
     OrdersResult,
     SqlFloor,
+    Timing,
 )
 
 FUNCTIONS = {
@@ -31,6 +32,8 @@ FUNCTIONS = {
     "orders.Settle": "settle",
 }
 """The functions on an order's way, and their short names."""
+TIMING = ["p50 ms", "p99 ms", "backlog", "drain s"]
+"""The columns behind the number of answers a second."""
 Report = OrdersReport | CallbacksReport
 KINDS: dict[str, type[Report]] = {"orders": OrdersReport, "callbacks": CallbacksReport}
 
@@ -84,6 +87,24 @@ def markdown(report: Report) -> str:
     return "\n".join([_where(report.machine, report.at, report.seconds), *tables, ""])
 
 
+def order_cells(one: OrdersResult) -> list[str]:
+    """A case's figures, from orders a second to the shop's multiple of both floors."""
+    cpu = [one.cost.cpu_us, one.sql.cpu_us, one.http.cpu_us, one.rest_us]
+    return [*_timing(one.timing), *(f"{each:.0f}" for each in cpu), f"{one.ratio:.2f}"]
+
+
+def callback_cells(one: CallbacksResult) -> list[str]:
+    """The figures of a number of connections, from that number to the verifying endpoint's multiples."""
+    cpu = [one.cost.cpu_us, one.verified.cpu_us, one.sql.cpu_us, one.http.cpu_us]
+    ratios = [f"{one.cpu_ratio:.2f}", f"{one.speed_ratio:.2f}"]
+    return [f"{one.connections:,}", *_timing(one.timing), *(f"{each:.0f}" for each in cpu), *ratios]
+
+
+def _timing(timing: Timing) -> list[str]:
+    latencies = [f"{timing.p50_ms:.1f}", f"{timing.p99_ms:.1f}"]
+    return [f"{timing.per_second:,.0f}", *latencies, f"{timing.backlog:,}", f"{timing.drain_seconds:.1f}"]
+
+
 def _where(machine: Machine, at: str, seconds: float) -> str:
     return (
         f"{at}, {machine.processors} processors ({machine.model}), Python {machine.python}; "
@@ -92,24 +113,8 @@ def _where(machine: Machine, at: str, seconds: float) -> str:
 
 
 def _orders(results: Sequence[OrdersResult]) -> str:
-    head = ["case", "orders/s", "p50 ms", "p99 ms", "shop µs", "SQL µs", "empty HTTP µs", "rest µs", "shop / floors"]
-    return _table(
-        head,
-        [
-            [
-                _name(one),
-                f"{one.per_second:,.0f}",
-                f"{one.p50_ms:.1f}",
-                f"{one.p99_ms:.1f}",
-                f"{one.cost.cpu_us:.0f}",
-                f"{one.sql.cpu_us:.0f}",
-                f"{one.http.cpu_us:.0f}",
-                f"{one.rest_us:.0f}",
-                f"{one.ratio:.2f}",
-            ]
-            for one in results
-        ],
-    )
+    head = ["case", "orders/s", *TIMING, "shop µs", "SQL µs", "empty HTTP µs", "rest µs", "shop / floors"]
+    return _table(head, [[_name(one), *order_cells(one)] for one in results])
 
 
 def _batches(results: Sequence[OrdersResult]) -> str:
@@ -122,25 +127,9 @@ def _batches(results: Sequence[OrdersResult]) -> str:
 
 
 def _callbacks(results: Sequence[CallbacksResult]) -> str:
-    head = ["connections", "callbacks/s", "p50 ms", "p99 ms", "shop µs", "verify + row µs", "SQL µs", "empty HTTP µs"]
-    return _table(
-        [*head, "shop / verify CPU", "verify / shop speed"],
-        [
-            [
-                f"{one.connections:,}",
-                f"{one.per_second:,.0f}",
-                f"{one.p50_ms:.1f}",
-                f"{one.p99_ms:.1f}",
-                f"{one.cost.cpu_us:.0f}",
-                f"{one.verified.cpu_us:.0f}",
-                f"{one.sql.cpu_us:.0f}",
-                f"{one.http.cpu_us:.0f}",
-                f"{one.cpu_ratio:.2f}",
-                f"{one.speed_ratio:.2f}",
-            ]
-            for one in results
-        ],
-    )
+    head = ["connections", "callbacks/s", *TIMING, "shop µs", "verify + row µs", "SQL µs", "empty HTTP µs"]
+    head += ["shop / verify CPU", "verify / shop speed"]
+    return _table(head, [callback_cells(one) for one in results])
 
 
 def _work(results: Sequence[tuple[str, Cost, SqlFloor]]) -> str:

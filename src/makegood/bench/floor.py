@@ -18,6 +18,7 @@ import apsw
 import msgspec
 
 from makegood.bench.plan import DURABLE_ALWAYS, FilePlan, FloorFigures, Plan, Writes
+from makegood.engine.database.sqlite import CHECKPOINT
 
 SHORT_TEXT = 16
 """Characters from which on a made-up text key is a hash, as far apart from the last as the shop's."""
@@ -40,11 +41,13 @@ class _Table:
         columns = [f'"{row[1]}"' for row in about]
         self.writes = writes
         self._key = [at for _, at in sorted((row[5], at) for at, row in enumerate(about) if row[5])]
-        self._rest = [at for at in range(len(columns)) if at not in self._key]
         self._fresh = {self._key[0], *_unique_columns(connection, writes.table)}
+        rest = [at for at in range(len(columns)) if at not in self._key]
+        # An update that changes nothing writes its row all the same: any column does.
+        self._changing = [at for at in writes.changed if at in rest] or rest[-1:]
         marks = ", ".join("?" for _ in columns)
         match = " AND ".join(f"{columns[at]} = ?" for at in self._key)
-        change = ", ".join(f"{columns[at]} = ?" for at in self._rest)
+        change = ", ".join(f"{columns[at]} = ?" for at in self._changing)
         self.insert = f"INSERT INTO {writes.table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - from the schema
         self.update = f"UPDATE {writes.table} SET {change} WHERE {match}"  # noqa: S608
         self.delete = f"DELETE FROM {writes.table} WHERE {match}"  # noqa: S608
@@ -58,9 +61,15 @@ class _Table:
         """What finds the row."""
         return tuple(row[at] for at in self._key)
 
-    def changed(self, row: Row) -> Row:
-        """The parameters that write the whole row anew."""
-        return (*(row[at] for at in self._rest), *self.key_of(row))
+    def changed(self, row: Row, number: int) -> Row:
+        """The parameters that change what the shop changes; numbers differ each time, as nothing is written else."""
+        return (*(self._changed_value(row, at, number) for at in self._changing), *self.key_of(row))
+
+    def _changed_value(self, row: Row, at: int, number: int) -> Any:
+        value = (self.writes.newest or row)[at]
+        if at in self._fresh:
+            return row[at]
+        return _fresh(value, number) if isinstance(value, int) else value
 
 
 class _Rows:
@@ -86,7 +95,7 @@ class _Rows:
         """This commit's part of the whole."""
         table = self.table
         new = [self._new[at] for at in _part(self.inserted, commit, commits)]
-        changed = [table.changed(self._row_to_change(at)) for at in _part(self.updated, commit, commits)]
+        changed = [table.changed(self._row_to_change(at), at) for at in _part(self.updated, commit, commits)]
         gone = [table.key_of(self._going[at]) for at in _part(self.deleted, commit, commits)]
         found = [(table.insert, new), (table.update, changed), (table.delete, gone)]
         return [(text, rows) for text, rows in found if rows]
@@ -102,7 +111,9 @@ class FileFloor:
         self.name = plan.file
         self._broker = plan.file == DURABLE_ALWAYS
         self._connection = apsw.Connection(str(folder / f"{plan.file}.db"))
-        for pragma in (f"page_size={plan.page_size}", "journal_mode=WAL", "synchronous=FULL"):
+        # As the shop opens them: engine/broker/embedded_store.py the broker's, engine/database/sqlite.py the others.
+        own = "locking_mode=EXCLUSIVE" if self._broker else f"wal_autocheckpoint={CHECKPOINT}"
+        for pragma in (own, f"page_size={plan.page_size}", "journal_mode=WAL", "synchronous=FULL"):
             self._connection.execute(f"PRAGMA {pragma}")
         for statement in plan.schema:
             self._connection.execute(statement)

@@ -13,7 +13,7 @@ from makegood.bench.errors import BenchError
 from makegood.bench.generator import Driven, Generator, NextRequest
 from makegood.bench.plan import RowsSeen
 from makegood.bench.process import Usage
-from makegood.bench.results import Cost, SqlFloor
+from makegood.bench.results import Cost, SqlFloor, Timing
 from makegood.bench.shop import Figures, RunningShop
 
 WARM = 0.5
@@ -40,6 +40,24 @@ class Run:
     before: Mark
     after: Mark
     client_cpu: float
+    backlog: int
+    drain_seconds: float
+
+    def timing(self) -> Timing:
+        """How fast it went."""
+        driven = self.driven
+        return Timing(
+            seconds=driven.seconds,
+            per_second=driven.per_second,
+            p50_ms=driven.percentile(0.5) * 1e3,
+            p99_ms=driven.percentile(0.99) * 1e3,
+            backlog=self.backlog,
+            drain_seconds=self.drain_seconds,
+        )
+
+    def answers(self) -> dict[str, int]:
+        """How many answers had each status."""
+        return {str(status): count for status, count in sorted(self.driven.statuses.items())}
 
     def commits(self) -> dict[str, float]:
         """Commits for each answer, by file."""
@@ -87,11 +105,13 @@ class Runner:
         """Drives and measures. Raises BenchError when nothing was answered."""
         before = await _mark(self._shop)
         driven = await self._generator.drive(requests, seconds)
-        client = time.process_time() - before.client
+        client, ended = time.process_time() - before.client, time.monotonic()
+        backlog = (await self._shop.figures()).backlog
         await self._shop.drained()
+        drain = time.monotonic() - ended
         if not driven.answers:
             raise BenchError(f"nothing was answered in {seconds} s: give more --seconds")
-        return Run(driven, before, await _mark(self._shop), client)
+        return Run(driven, before, await _mark(self._shop), client, backlog, drain)
 
 
 async def _mark(shop: RunningShop) -> Mark:

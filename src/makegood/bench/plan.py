@@ -18,7 +18,8 @@ DURABLE_ALWAYS = "broker"
 class Writes(msgspec.Struct, frozen=True):
     """Rows written to one table for each order, with an example of such a row.
 
-    `keys` different rows were updated; when the table gets new rows, those are updated.
+    `keys` different rows were updated; when the table gets new rows, those are updated. An update writes the columns
+    in the places `changed`, with values like those of the row `newest`.
     """
 
     table: str
@@ -27,6 +28,8 @@ class Writes(msgspec.Struct, frozen=True):
     deleted: float
     sample: tuple[Any, ...]
     keys: int
+    changed: tuple[int, ...] = ()
+    newest: tuple[Any, ...] = ()
 
 
 class FilePlan(msgspec.Struct, frozen=True):
@@ -64,6 +67,8 @@ class RowsSeen(msgspec.Struct, frozen=True):
     rows: dict[str, dict[str, dict[str, int]]]
     samples: dict[str, dict[str, tuple[Any, ...]]]
     keys: dict[str, dict[str, int]]
+    changed: dict[str, dict[str, tuple[int, ...]]]
+    updated: dict[str, dict[str, tuple[Any, ...]]]
 
     def for_each(self) -> dict[str, float]:
         """Rows for each order, by file."""
@@ -82,7 +87,18 @@ def rows_seen(before: Counts, after: Counts, orders: int) -> RowsSeen:
             new = {did: count - earlier.get(did, 0) for did, count in done.items() if count > earlier.get(did, 0)}
             if sum(new.values()) > LEAST * orders:
                 rows.setdefault(file, {})[table] = new
-    return RowsSeen(orders, rows, after.samples, after.keys)
+    return RowsSeen(orders, rows, after.samples, after.keys, _changed(before, after), after.updated)
+
+
+def _changed(before: Counts, after: Counts) -> dict[str, dict[str, tuple[int, ...]]]:
+    """The columns that updates between two counts changed."""
+    found: dict[str, dict[str, tuple[int, ...]]] = {}
+    for file, tables in after.changed.items():
+        for table, columns in tables.items():
+            earlier = before.changed.get(file, {}).get(table, {})
+            new = tuple(column for column, updates in sorted(columns.items()) if updates > earlier.get(column, 0))
+            found.setdefault(file, {})[table] = new
+    return found
 
 
 def plan(folder: Path, shop: Path, seen: RowsSeen, commits: Mapping[str, float], orders: int) -> Plan:
@@ -115,6 +131,8 @@ def _writes(file: str, seen: RowsSeen) -> list[Writes]:
             deleted=done.get("delete", 0) / seen.orders,
             sample=seen.samples[file][table],
             keys=seen.keys.get(file, {}).get(table, 0),
+            changed=seen.changed.get(file, {}).get(table, ()),
+            newest=seen.updated.get(file, {}).get(table, ()),
         )
         for table, done in sorted(seen.rows[file].items())
         if table in seen.samples.get(file, {})

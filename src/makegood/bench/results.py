@@ -1,10 +1,12 @@
 """What a bench found, as it is written to JSON. Times are seconds, milliseconds or CPU microseconds, as named."""
 
+from typing import Generic, TypeVar
+
 import msgspec
 
 from makegood.bench.cases import Case
 
-FORMAT = 1
+FORMAT = 2
 """Raised when a field is removed or means something else."""
 
 
@@ -41,16 +43,28 @@ class Cost(msgspec.Struct, frozen=True):
     commits: dict[str, float]
 
 
+class Timing(msgspec.Struct, frozen=True):
+    """How fast requests were answered, and what was left to do when the last one was sent.
+
+    `per_second` is of the `seconds` in which requests were sent. `backlog` counts the messages that the shop said were
+    waiting then; it counts every LOOK_EVERY seconds. `drain_seconds` passed until it said that none was left.
+    """
+
+    seconds: float
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+    backlog: int
+    drain_seconds: float
+
+
 class OrdersResult(msgspec.Struct, frozen=True):
     """One case. `history`: paid orders that were there before; `failures` say what was not as it should be."""
 
     case: Case
     history: int
     orders: int
-    seconds: float
-    per_second: float
-    p50_ms: float
-    p99_ms: float
+    timing: Timing
     answers: dict[str, int]
     stored: dict[str, int]
     cost: Cost
@@ -78,10 +92,7 @@ class CallbacksResult(msgspec.Struct, frozen=True):
 
     connections: int
     callbacks: int
-    seconds: float
-    per_second: float
-    p50_ms: float
-    p99_ms: float
+    timing: Timing
     answers: dict[str, int]
     stored: dict[str, int]
     cost: Cost
@@ -98,7 +109,7 @@ class CallbacksResult(msgspec.Struct, frozen=True):
     @property
     def speed_ratio(self) -> float:
         """The verifying endpoint's callbacks a second as a multiple of the shop's."""
-        return self.verified.per_second / self.per_second if self.per_second else 0.0
+        return self.verified.per_second / self.timing.per_second if self.timing.per_second else 0.0
 
 
 class Machine(msgspec.Struct, frozen=True):
@@ -110,33 +121,32 @@ class Machine(msgspec.Struct, frozen=True):
     load: float
 
 
-class OrdersReport(msgspec.Struct, frozen=True):
-    """`makegood bench orders`: every case, in the order in which they ran."""
+Result = TypeVar("Result", OrdersResult, CallbacksResult)
+
+
+class _Report(msgspec.Struct, Generic[Result], frozen=True):
+    """What was measured where, when, and in how many seconds."""
 
     machine: Machine
     at: str
     seconds: float
-    results: list[OrdersResult]
+    results: list[Result]
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything was answered, and took effect, as it should."""
+        return not any(result.failures for result in self.results)
+
+
+class OrdersReport(_Report[OrdersResult], frozen=True):
+    """`makegood bench orders`: every case, in the order in which they ran."""
+
     format: int = FORMAT
     bench: str = "orders"
 
-    @property
-    def ok(self) -> bool:
-        """Whether every answer was what its case says."""
-        return not any(result.failures for result in self.results)
 
-
-class CallbacksReport(msgspec.Struct, frozen=True):
+class CallbacksReport(_Report[CallbacksResult], frozen=True):
     """`makegood bench callbacks`: every number of connections, in the order in which they ran."""
 
-    machine: Machine
-    at: str
-    seconds: float
-    results: list[CallbacksResult]
     format: int = FORMAT
     bench: str = "callbacks"
-
-    @property
-    def ok(self) -> bool:
-        """Whether every callback was answered `success` and took effect once."""
-        return not any(result.failures for result in self.results)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from makegood.bench.documents import FUNCTIONS
+from makegood.bench.documents import FUNCTIONS, TIMING, callback_cells, order_cells
 from makegood.bench.results import CallbacksReport, Cost, OrdersReport, OrdersResult, SqlFloor
 
 
@@ -23,21 +23,12 @@ def show_callbacks(report: CallbacksReport, console: Console) -> None:
     """Prints every table, then what was wrong."""
     table = _table(
         "CPU µs a callback",
-        ["connections", "callbacks/s", "p50 ms", "p99 ms", "shop", "verify + row", "SQL floor", "empty HTTP"],
+        ["connections", "callbacks/s", *TIMING, "shop", "verify + row", "SQL floor", "empty HTTP"],
         ["shop/verify CPU", "verify/shop speed", "verify req/s", "batch", "client", "answers"],
     )
     for one in report.results:
         table.add_row(
-            f"{one.connections:,}",
-            f"{one.per_second:,.0f}",
-            f"{one.p50_ms:.1f}",
-            f"{one.p99_ms:.1f}",
-            f"{one.cost.cpu_us:.0f}",
-            f"{one.verified.cpu_us:.0f}",
-            f"{one.sql.cpu_us:.0f}",
-            f"{one.http.cpu_us:.0f}",
-            f"{one.cpu_ratio:.2f}",
-            f"{one.speed_ratio:.2f}",
+            *callback_cells(one),
             f"{one.verified.per_second:,.0f}",
             f"{one.cost.batches.get('payments.record', 0.0):.1f}",
             f"{one.cost.client_cpu_us:.0f}",
@@ -53,21 +44,14 @@ def show_callbacks(report: CallbacksReport, console: Console) -> None:
 def _costs(results: Sequence[OrdersResult]) -> Table:
     table = _table(
         "CPU µs an order",
-        ["case", "history", "orders/s", "p50 ms", "p99 ms", "shop", "SQL floor", "empty HTTP", "rest", "shop/floors"],
+        ["case", "history", "orders/s", *TIMING, "shop", "SQL floor", "empty HTTP", "rest", "shop/floors"],
         ["client", "SQL orders/s", "HTTP req/s", "answers"],
     )
     for one in results:
         table.add_row(
             str(one.case),
             f"{one.history:,}",
-            f"{one.per_second:,.0f}",
-            f"{one.p50_ms:.1f}",
-            f"{one.p99_ms:.1f}",
-            f"{one.cost.cpu_us:.0f}",
-            f"{one.sql.cpu_us:.0f}",
-            f"{one.http.cpu_us:.0f}",
-            f"{one.rest_us:.0f}",
-            f"{one.ratio:.2f}",
+            *order_cells(one),
             f"{one.cost.client_cpu_us:.0f}",
             f"{one.sql.per_second:,.0f}",
             f"{one.http.per_second:,.0f}",

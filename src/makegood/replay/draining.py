@@ -10,7 +10,7 @@ PAUSE = 0.5
 
 
 async def drain(shop: ShopClient, timeout: float, on_look: Callable[[int], None]) -> None:
-    """Returns when nothing waits, `timeout` seconds are over, or neither tells; `on_look` hears what is left.
+    """Returns when a program told and nothing waits, or `timeout` seconds are over; `on_look` hears what is left.
 
     What the programs do not count is left to the proof, which looks again at whatever is not right yet.
     """
@@ -18,8 +18,9 @@ async def drain(shop: ShopClient, timeout: float, on_look: Callable[[int], None]
     give_up = clock() + timeout
     while clock() < give_up:
         looks = [seen for seen in (await shop.figures(), await shop.sandbox_figures()) if seen is not None]
-        waiting = sum(seen.waiting for seen in looks)
-        on_look(waiting)
-        if not waiting:
-            return
+        if looks:
+            waiting = sum(seen.waiting for seen in looks)
+            on_look(waiting)
+            if not waiting:
+                return
         await asyncio.sleep(PAUSE)

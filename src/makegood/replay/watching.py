@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
+from makegood.replay.errors import ReplayError
 from makegood.replay.figures import Look, look_at_myself
 
 PAUSE = 10.0
@@ -76,7 +77,7 @@ class Watch:
         """Looks once."""
         resident: dict[str, int | None] = {}
         for name, program in self._programs.items():
-            seen = await program()
+            seen = await _told(program)
             if seen is not None:
                 self._processes[name].add(seen)
             resident[name] = seen and seen.resident
@@ -89,6 +90,13 @@ class Watch:
     def usage(self) -> dict[str, Usage]:
         """What each process used so far."""
         return {name: process.usage() for name, process in self._processes.items()}
+
+
+async def _told(program: Looking) -> Look | None:
+    try:
+        return await program()
+    except ReplayError:
+        return None  # what a program used is an aside: it ends no replay, and takes no report with it
 
 
 async def _myself() -> Look:

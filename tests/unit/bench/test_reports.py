@@ -2,10 +2,12 @@
 
 import re
 from collections import Counter
+from io import StringIO
 from pathlib import Path
 
 import msgspec
 import pytest
+from rich.console import Console
 
 from makegood.bench import callbacks, orders
 from makegood.bench.cases import Case
@@ -24,10 +26,13 @@ from makegood.bench.results import (
     OrdersReport,
     OrdersResult,
     SqlFloor,
+    Timing,
 )
+from makegood.bench.tables import show_callbacks, show_orders
 
 MACHINE = Machine(2, "a processor", "3.11.2", 0.5)
 COST = Cost(300.0, 30.0, 9_000.0, 2**27, {"orders.Open": 50.0}, {"orders": 3.0}, {"orders": 0.1})
+TIMING = Timing(3.0, 2_000.0, 12.5, 40.0, 1_234, 5.67)
 SQL = SqlFloor(1_000, 9_000.0, 60.0, {"orders": 3.0}, {"orders": 0.1})
 HTTP = HttpFloor(15_000.0, 50.0, 20.0)
 
@@ -36,9 +41,7 @@ def result(buyers: int, history: int = 0, failures: list[str] | None = None) -> 
     """A case's result."""
     case = Case(buyers, "spread", 1, False)
     answers = {"201": 6_000}
-    return OrdersResult(
-        case, history, 6_000, 3.0, 2_000.0, 12.5, 40.0, answers, {"confirmed": 6_000}, COST, SQL, HTTP, failures or []
-    )
+    return OrdersResult(case, history, 6_000, TIMING, answers, {"confirmed": 6_000}, COST, SQL, HTTP, failures or [])
 
 
 def report(*results: OrdersResult) -> OrdersReport:
@@ -49,9 +52,7 @@ def report(*results: OrdersResult) -> OrdersReport:
 def callbacks_report() -> CallbacksReport:
     """A report of callbacks."""
     results = [
-        CallbacksResult(
-            number, 4_000, 2.0, 2_000.0, 3.0, 9.0, {"200": 4_000}, {"captured": 4_000}, COST, HTTP, SQL, HTTP, []
-        )
+        CallbacksResult(number, 4_000, TIMING, {"200": 4_000}, {"captured": 4_000}, COST, HTTP, SQL, HTTP, [])
         for number in (1, 64)
     ]
     return CallbacksReport(MACHINE, "2026-01-01T00:00:00Z", 60.0, results)
@@ -89,7 +90,7 @@ def test_wrong_answers_are_failures() -> None:
 
 def test_a_floor_that_did_other_work_is_a_failure() -> None:
     """A floor must have written the shop's rows, but for rounding."""
-    seen = RowsSeen(10, {"orders": {"orders": {"insert": 30}}}, {}, {})
+    seen = RowsSeen(10, {"orders": {"orders": {"insert": 30}}}, {}, {}, {}, {})
     assert different(seen, SQL) == []
     [other] = different(seen, SqlFloor(1_000, 9_000.0, 60.0, {"orders": 2.9}, {"orders": 0.1}))
     assert "2.900 rows each in orders, the shop 3.000" in other
@@ -118,7 +119,7 @@ def test_reports_survive_their_file(tmp_path: Path, made: OrdersReport | Callbac
 
 
 @pytest.mark.parametrize(
-    "content", [b"{}", b"no JSON", b'{"bench":"orders","format":99}', b'{"bench":"orders","format":1}']
+    "content", [b"{}", b"no JSON", b'{"bench":"orders","format":99}', b'{"bench":"orders","format":2}']
 )
 def test_other_files_are_refused(tmp_path: Path, content: bytes) -> None:
     """A file that is no report, or of another version, is refused with what to do."""
@@ -144,6 +145,19 @@ def test_tables_get_into_the_document(tmp_path: Path) -> None:
     assert [markdown(one) in once for one in reports] == [True] * 3
     assert re.findall("^# .*", once, re.MULTILINE) == ["# orders", "# history", "# callbacks"]
     assert "1,000 orders before" in once
+
+
+@pytest.mark.parametrize("made", [report(result(1)), callbacks_report()], ids=["orders", "callbacks"])
+def test_what_was_left_to_do_is_in_the_tables(made: OrdersReport | CallbacksReport) -> None:
+    """Beside the answers a second stand the messages that waited when sending ended, and the seconds they took."""
+    console = Console(record=True, width=300, file=StringIO())
+    if isinstance(made, OrdersReport):
+        show_orders(made, console)
+    else:
+        show_callbacks(made, console)
+    for table in (markdown(made), console.export_text()):
+        assert re.search(r"backlog\W+drain s", table)
+        assert re.search(r"40\.0\W+1,234\W+5\.7\W", table)
 
 
 def test_a_document_without_marks(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from makegood.replay.client import ShopClient
 from makegood.replay.draining import drain
+from makegood.replay.errors import ShopError
 from makegood.replay.figures import Look, look, look_at_myself
 from makegood.replay.transport import Transport
 from makegood.replay.watching import MOST_SAMPLES, Usage, Watch
@@ -80,6 +81,26 @@ async def test_cpu_seconds_go_on_over_a_restart() -> None:
     assert {sample.orders for sample in watch.samples} == {7}
 
 
+async def test_a_program_that_answers_nonsense_ends_no_watch() -> None:
+    """An answer that is no HTTP is a look that failed: the others are still looked at, and the watch goes on."""
+    looks = deque([Look(0, 1.0, 100), None, Look(0, 3.0, 120)])
+
+    async def shop() -> Look | None:
+        if (seen := looks.popleft()) is None:
+            raise ShopError("it does not speak HTTP as expected")
+        return seen
+
+    async def sandbox() -> Look | None:
+        return Look(0, 5.0, 50)
+
+    watch = Watch(shop, sandbox, lambda: 0)
+    while looks:
+        await watch.look()
+    assert [sample.resident["shop"] for sample in watch.samples] == [100, None, 120]
+    assert [sample.resident["sandbox"] for sample in watch.samples] == [50, 50, 50]
+    assert watch.usage()["shop"] == Usage(2.0, 100, 120, 120)
+
+
 async def test_samples_are_bounded() -> None:
     """A replay of any length keeps a bounded number of samples, from its beginning to its end."""
 
@@ -107,3 +128,25 @@ async def test_draining_gives_up(peer: Peer, shop: ShopClient) -> None:
     async with asyncio.timeout(5):
         await drain(shop, 0.6, lambda _: None)
     assert peer.requests.count("GET /metrics") >= 2
+
+
+async def test_draining_waits_for_who_is_away(peer: Peer, shop: ShopClient) -> None:
+    """While nobody tells, nothing is known to be done: it goes on until the shop is back and says so."""
+    peer.figures.extend(f"makegood_service_lag {left}\n" for left in (1, 0))
+    await peer.stop()
+    left: list[int] = []
+    draining = asyncio.create_task(drain(shop, 10.0, left.append))
+    await asyncio.sleep(0.2)
+    assert not draining.done()
+    await peer.start()
+    await draining
+    assert left == [1, 0]
+
+
+async def test_draining_gives_up_when_nobody_tells(peer: Peer, shop: ShopClient) -> None:
+    """A shop that stays away is left to the proof when time is up, not before."""
+    await peer.stop()
+    began = asyncio.get_running_loop().time()
+    async with asyncio.timeout(5):
+        await drain(shop, 0.6, lambda _: None)
+    assert asyncio.get_running_loop().time() - began >= 0.6
