@@ -20,7 +20,7 @@ from makegood.replay.report import Report, Seconds, show
 from makegood.replay.transport import Transport
 from makegood.replay.watching import Watch
 
-CONCURRENCY = 64
+CONCURRENCY = 128
 DRAIN_TIMEOUT = 180.0
 _BREATH = 500
 
