@@ -71,7 +71,7 @@ def replay(
     baskets: Annotated[int | None, typer.Option(help="Place the first N baskets of the year.", min=1)] = None,
     everything: Annotated[bool, typer.Option("--all", help="Place every basket of the year.")] = False,
     data: Data = DEFAULT_DATA,
-    concurrency: Annotated[int, typer.Option(help="Orders under way at a time.", min=1, max=512)] = 64,
+    concurrency: Annotated[int, typer.Option(help="Orders under way at a time.", min=1, max=512)] = 128,
     json: Json = False,
 ) -> None:
     """Place and pay a real year's baskets in the running shop, and prove what it must hold afterwards.
