@@ -74,7 +74,7 @@ async def read_body(
     """
     if _announces_more(announced, limit):
         if not _announces_more(announced, limit + MOST_DISCARDED):
-            await _discard(receive)
+            await discard(receive)
         raise _too_large(limit)
     try:
         body, more = await _in_time(_collected(receive, limit), seconds, limits)
@@ -83,7 +83,7 @@ async def read_body(
     if body is not None:
         return body
     if more:
-        await _discard(receive)
+        await discard(receive)
     raise _too_large(limit)
 
 
@@ -120,8 +120,8 @@ async def _collected(receive: Receive, limit: int) -> tuple[bytes | None, bool]:
             return (parts[0] if len(parts) == 1 else b"".join(parts)), False
 
 
-async def _discard(receive: Receive) -> None:
-    """Reads on for a little: a client that is answered while it sends sees a broken connection, not the answer."""
+async def discard(receive: Receive) -> None:
+    """Reads what is left of the body for a little: who is answered while it sends sees a broken connection instead."""
     size, more = 0, True
     try:
         async with asyncio.timeout(DISCARD_TIMEOUT):

@@ -276,6 +276,24 @@ async def test_arbitrary_paths(app: WebApp, path: str) -> None:
         assert answer.status < 500
 
 
+async def test_a_refused_order_is_read_to_its_end(app: WebApp) -> None:
+    """Who is refused for headers has their body read: with it unread the server would close the connection."""
+    body: list[Message] = [
+        {"type": "http.request", "body": b"{", "more_body": True},
+        {"type": "http.request", "body": b"}", "more_body": False},
+    ]
+    answers: list[Message] = []
+
+    async def receive() -> Message:
+        return body.pop(0)
+
+    async def send(message: Message) -> None:
+        answers.append(message)
+
+    await app({"type": "http", "method": "POST", "path": "/api/orders", "headers": []}, receive, send)
+    assert (answers[0]["status"], body) == (401, [])
+
+
 async def test_slow_body() -> None:
     """A body that does not arrive in time is 408."""
 
