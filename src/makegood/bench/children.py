@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -10,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from makegood.bench.errors import BenchError
+from makegood.embedded.ending import end
 
 STOP = 40.0
 """Seconds that a process may take to end before it is killed."""
@@ -30,7 +30,7 @@ async def child(
     try:
         yield process
     finally:
-        await _end(process)
+        await end(process, STOP)
 
 
 def last_words(log: Path) -> str:
@@ -51,17 +51,6 @@ async def wait_for_file(path: Path, process: Process, log: Path, seconds: float)
         raise BenchError(
             f"no answer within {seconds:.0f} s, try again on a quieter machine: {last_words(log)}"
         ) from error
-
-
-async def _end(process: Process) -> None:
-    if process.returncode is None:
-        process.send_signal(signal.SIGTERM)
-    try:
-        async with asyncio.timeout(STOP):
-            await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
 
 
 def _environment() -> dict[str, str]:

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import signal
 import sys
 from asyncio.subprocess import Process
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from makegood.embedded.directory import is_locked
+from makegood.embedded.ending import end
 from makegood.engine.backoff import backoff
 from makegood.engine.world import World
 from makegood.shop.payments.gateways.alipay import AlipaySettings
@@ -67,15 +67,8 @@ class SandboxChild:
         """Ends it."""
         if self._watch is not None:
             self._watch.cancel()
-        process = self._process
-        if process is not None and process.returncode is None:
-            process.send_signal(signal.SIGTERM)
-            try:
-                async with asyncio.timeout(STOP):
-                    await process.wait()
-            except TimeoutError:
-                process.kill()
-                await process.wait()
+        if self._process is not None:
+            await end(self._process, STOP)
 
     async def _launch(self) -> SandboxFile:
         self._folder.mkdir(parents=True, exist_ok=True)

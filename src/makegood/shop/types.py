@@ -13,6 +13,8 @@ MAX_FEN = 5_000_000_000_000_000_000
 MAX_LINES = 500
 """Most lines of one order."""
 
+MAX_KEY = 128
+"""Most characters of an idempotency key."""
 VISIBLE = r"^[\x21-\x7e]+$(?!\n)"
 """Printable ASCII without spaces; Python's `$` alone would let a final newline pass."""
 
@@ -23,7 +25,7 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000_000)]
 Sku = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=VISIBLE)]
 User = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=VISIBLE)]
 CouponId = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=VISIBLE)]
-IdempotencyKey = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=VISIBLE)]
+IdempotencyKey = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_KEY, pattern=VISIBLE)]
 Title = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 PageLimit = Annotated[int, msgspec.Meta(ge=1, le=1_000)]
 

@@ -9,6 +9,7 @@ from makegood.engine.deadline import Deadline
 from makegood.engine.time_limits import TimeLimits
 from makegood.shop.orders import contracts as orders
 from makegood.shop.payments import contracts as payments
+from makegood.shop.types import MAX_KEY, VISIBLE
 from makegood.web.asgi import Header, Receive, Reply, Scope, check_json, decode, discard, read_body
 from makegood.web.port import Shop
 from makegood.web.problems import Problem
@@ -28,9 +29,7 @@ ORDER_TIMEOUT = 10.0
 """Seconds to wait for orders, which answer by the order's own deadline."""
 NOTICE_TIMEOUT = 4.5
 """Seconds to wait for payments: a platform hears within 5."""
-LONGEST_KEY = 128
-"""Most characters of an Idempotency-Key."""
-_VISIBLE = re.compile(rb"[!-~]+").fullmatch
+_VISIBLE = re.compile(VISIBLE.encode()).fullmatch
 STATUS = {"confirmed": 201, "undecided": 202}
 
 
@@ -108,7 +107,7 @@ def _key(keys: list[bytes]) -> str:
     if len(keys) > 1:
         raise Problem("malformed", "There is more than one Idempotency-Key")
     # As the pattern of IdempotencyKey says, at a tenth of the cost of asking msgspec for a type outside a struct.
-    if len(keys[0]) > LONGEST_KEY or not _VISIBLE(keys[0]):
+    if len(keys[0]) > MAX_KEY or not _VISIBLE(keys[0]):
         raise Problem("malformed", "The Idempotency-Key is 1 to 128 printable ASCII characters, no space")
     return keys[0].decode("ascii")
 
