@@ -11,10 +11,12 @@ import httpx
 import pytest
 
 from makegood.audit import TITLES, audit
+from makegood.audit.sandbox import SandboxTrades
 from makegood.config import Config
 from makegood.embedded.directory import Directory
 from makegood.embedded.shop import EmbeddedShop
 from makegood.shop.audit_types import Checked
+from makegood.shop.payments.settings import PaymentsSettings
 
 PATIENCE = 10.0
 SANDBOX = "sandbox"
@@ -117,6 +119,14 @@ def change(folder: Path, service: str, sql: str) -> None:
         assert connection.changes() > 0, sql
 
 
+async def audited(shop: EmbeddedShop, sandbox_url: str, http: httpx.AsyncClient, patience: float) -> list[Checked]:
+    """What the audit finds in the running shop and at the platform under this address."""
+    assert shop.host is not None
+    databases = {name: runtime.database for name, runtime in shop.host.runtimes.items()}
+    settings = PaymentsSettings("https://shop.example")
+    return await audit(databases, settings, {"alipay": SandboxTrades(sandbox_url, http)}, patience=patience)
+
+
 def broken(checked: list[Checked]) -> dict[str, tuple[str, ...]]:
     """The promises that are broken, each with what was found."""
     return {one.promise: tuple(finding.detail for finding in one.findings) for one in checked if one.count}
@@ -126,67 +136,63 @@ async def test_the_audit_finds_every_promise_broken_by_hand(tmp_path: Path) -> N
     """Every promise has at least one break here; the audit is clean before, names it, and is clean after."""
     assert {one.promise for one in BREAKS} == set(TITLES)
     async with shop_with_orders(tmp_path) as (shop, sandbox_url, http):
-        assert shop.host is not None
-        assert broken(await audit(shop.host, sandbox_url, http, patience=PATIENCE)) == {}
+        assert broken(await audited(shop, sandbox_url, http, PATIENCE)) == {}
         for one in BREAKS:
             change(tmp_path, one.service, one.harm)
-            found = broken(await audit(shop.host, sandbox_url, http, patience=0.0))
+            found = broken(await audited(shop, sandbox_url, http, 0.0))
             change(tmp_path, one.service, one.mend)
             if one.promise not in found:
                 pytest.fail(f"{one.harm}: the audit finds only {found}")
-        assert broken(await audit(shop.host, sandbox_url, http, patience=PATIENCE)) == {}
+        assert broken(await audited(shop, sandbox_url, http, PATIENCE)) == {}
 
 
 async def test_the_audit_looks_again_at_what_is_only_under_way(tmp_path: Path) -> None:
     """What is mended while the audit is patient is no finding."""
     async with shop_with_orders(tmp_path) as (shop, sandbox_url, http):
-        assert shop.host is not None
         one = BREAKS[0]
         change(tmp_path, one.service, one.harm)
         asyncio.get_running_loop().call_later(1.0, change, tmp_path, one.service, one.mend)
-        assert broken(await audit(shop.host, sandbox_url, http, patience=PATIENCE)) == {}
+        assert broken(await audited(shop, sandbox_url, http, PATIENCE)) == {}
 
 
 async def test_a_difference_on_the_list_of_breaks_is_none(tmp_path: Path) -> None:
     """What the list of breaks tells a person is no broken promise any more."""
     async with shop_with_orders(tmp_path) as (shop, sandbox_url, http):
-        assert shop.host is not None
         change(tmp_path, SANDBOX, "UPDATE trades SET refunded = 100")
-        assert set(broken(await audit(shop.host, sandbox_url, http, patience=0.0))) == {"P12"}
+        assert set(broken(await audited(shop, sandbox_url, http, 0.0))) == {"P12"}
         listed = "SELECT 7, 'k', 'refund_unknown', channel, payment_id, trade_no, 100, 0, '' FROM payments"
         change(tmp_path, "payments", f"INSERT INTO breaks {listed}")
-        assert broken(await audit(shop.host, sandbox_url, http, patience=0.0)) == {}
+        assert broken(await audited(shop, sandbox_url, http, 0.0)) == {}
 
 
 async def test_a_look_that_takes_longer_than_the_patience_is_not_the_only_one(tmp_path: Path) -> None:
     """In a large shop a look takes long: what was only under way then is still looked at again."""
     async with shop_with_orders(tmp_path) as (shop, sandbox_url, http):
-        assert shop.host is not None
         one = BREAKS[0]
         change(tmp_path, one.service, one.harm)
         asyncio.get_running_loop().call_later(0.3, change, tmp_path, one.service, one.mend)
-        assert broken(await audit(shop.host, sandbox_url, http, patience=0.001)) == {}
+        assert broken(await audited(shop, sandbox_url, http, 0.001)) == {}
 
 
 async def test_a_platform_that_is_away_hides_no_other_break(tmp_path: Path) -> None:
     """Without the platform its part cannot be checked, which is said; all the rest is."""
     async with shop_with_orders(tmp_path) as (shop, _, http):
-        assert shop.host is not None
         change(tmp_path, "stock", BREAKS[0].harm)
-        found = broken(await audit(shop.host, "http://127.0.0.1:9", http, patience=0.0))
-        assert set(found) == {"P1", "P12"}
-        assert "does not answer" in found["P12"][0]
+        nobody, no_platform = "http://127.0.0.1:9", f"{http.base_url}/?"
+        for url in (nobody, no_platform):
+            found = broken(await audited(shop, url, http, 0.0))
+            assert set(found) == {"P1", "P12"}
+            assert "does not answer" in found["P12"][0]
 
 
 async def test_an_order_that_never_heard_of_its_refund_is_found(tmp_path: Path) -> None:
     """Refunded at the platform, and still waiting for that: its event is lost, and nobody will send it again."""
     async with shop_with_orders(tmp_path) as (shop, sandbox_url, http):
-        assert shop.host is not None
         order_id = await place(http, "carol")
         await pay(http, order_id)
         assert (await http.post(f"/api/orders/{order_id}/refund")).status_code == 200
         await until(http, order_id, "REFUNDED")
-        assert broken(await audit(shop.host, sandbox_url, http, patience=PATIENCE)) == {}
+        assert broken(await audited(shop, sandbox_url, http, PATIENCE)) == {}
         waits = f"UPDATE orders SET payment_status = 'REFUNDING', status = 'CONFIRMED' WHERE order_id = {order_id}"
         change(tmp_path, "orders", waits)
-        assert set(broken(await audit(shop.host, sandbox_url, http, patience=0.0))) == {"P4"}
+        assert set(broken(await audited(shop, sandbox_url, http, 0.0))) == {"P4"}

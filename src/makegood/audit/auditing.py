@@ -7,21 +7,21 @@ under way is not. A finding counts when it is found on every look, the last of t
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 
-import httpx
-
 from makegood.audit import across, platform
-from makegood.engine.database.port import Database
-from makegood.engine.host import Host
+from makegood.audit.across import Databases
+from makegood.audit.platform import Trades
 from makegood.shop.accounts import audit as accounts
 from makegood.shop.audit_types import Checked, Finding
 from makegood.shop.coupons import audit as coupons
 from makegood.shop.journal import audit as journal
 from makegood.shop.orders import audit as orders
+from makegood.shop.orders.service import Orders
 from makegood.shop.payments import audit as payments
 from makegood.shop.payments.service import Payments
+from makegood.shop.payments.settings import PaymentsSettings
 from makegood.shop.points import audit as points
 from makegood.shop.stock import audit as stock
 
@@ -44,45 +44,48 @@ PAUSE = 0.5
 """Seconds between looks."""
 
 
-async def audit(host: Host, sandbox_url: str, http: httpx.AsyncClient, *, patience: float = PATIENCE) -> list[Checked]:
-    """Every promise, in the order of `TITLES`; `patience` in seconds, with none of it there is only one look.
+async def audit(
+    databases: Databases, settings: PaymentsSettings, platforms: Mapping[str, Trades], *, patience: float = PATIENCE
+) -> list[Checked]:
+    """As `look`, again and again while something is broken, for `patience` seconds; with none there is only one look.
 
-    Raises DatabaseError. A platform that does not answer is a finding.
+    Raises DatabaseError.
     """
-    checked = await _look(host, sandbox_url, http)
+    checked = await look(databases, settings, platforms)
     until = asyncio.get_running_loop().time() + patience
     while patience and any(one.count for one in checked):
         await asyncio.sleep(PAUSE)
         last = asyncio.get_running_loop().time() >= until
-        again = await _look(host, sandbox_url, http)
+        again = await look(databases, settings, platforms)
         checked = [_lasting(before, after) for before, after in zip(checked, again, strict=True)]
         if last:
             break
     return checked
 
 
-async def _look(host: Host, sandbox_url: str, http: httpx.AsyncClient) -> list[Checked]:
-    databases = {name: runtime.database for name, runtime in host.runtimes.items()}
-    found = [*await _own(host, databases), *await across.orders_and_holders(databases)]
+async def look(databases: Databases, settings: PaymentsSettings, platforms: Mapping[str, Trades]) -> list[Checked]:
+    """Every promise, in the order of `TITLES`, looked at once: what is only under way counts as broken.
+
+    `databases` by the service's name, the platforms' ledgers by channel. Raises DatabaseError; a platform that does not
+    answer is a finding.
+    """
+    found = [*await _own(databases, settings), *await across.orders_and_holders(databases)]
     found.extend(await across.orders_and_payments(databases))
     found.extend(await across.payments_and_consumers(databases))
-    found.append(await platform.trades_and_payments(databases["payments"], sandbox_url, http))
+    found.append(await platform.trades_and_payments(databases["payments"], platforms))
     return [_together(promise, [one for one in found if one.promise == promise]) for promise in TITLES]
 
 
-async def _own(host: Host, databases: dict[str, Database]) -> list[Checked]:
+async def _own(databases: Databases, settings: PaymentsSettings) -> list[Checked]:
     """What each service can check by itself."""
-    service = host.runtimes["payments"].service
-    assert isinstance(service, Payments)
     found: list[Checked] = []
     for name, module in (("stock", stock), ("coupons", coupons), ("accounts", accounts), ("orders", orders)):
         found.extend(await databases[name].survey(module.audit))
     for name, module in (("points", points), ("journal", journal)):
         found.extend(await databases[name].survey(module.audit))
-    found.extend(await databases["payments"].survey(lambda reader: payments.audit(reader, service.settings)))
-    for name, unattended in (("orders", orders.unattended), ("payments", payments.unattended)):
-        tables = host.runtimes[name].service.tables
-        found.append(await databases[name].survey(partial(unattended, tables)))
+    found.extend(await databases["payments"].survey(lambda reader: payments.audit(reader, settings)))
+    found.append(await databases["orders"].survey(partial(orders.unattended, Orders.tables)))
+    found.append(await databases["payments"].survey(partial(payments.unattended, Payments.tables)))
     return found
 
 

@@ -10,6 +10,7 @@ import httpx
 from msgspec import structs
 
 from makegood.audit import audit
+from makegood.audit.sandbox import SandboxTrades
 from makegood.config import Config
 from makegood.embedded.demo import demo_document
 from makegood.embedded.directory import Directory, RunFile, Secrets
@@ -26,6 +27,7 @@ from makegood.engine.world import SystemWorld, World
 from makegood.load import load
 from makegood.shop.payments.gateways.alipay import Alipay, AlipaySettings
 from makegood.shop.payments.gateways.http import platform_client
+from makegood.shop.payments.service import Payments
 from makegood.web.app import build_app
 from makegood.web.server import free_port, serve
 from makegood.web.settings import WebSettings
@@ -108,7 +110,10 @@ class EmbeddedShop:
         host = Host(services, database=self._database, broker=broker, world=self._world, compute=compute, alone=True)
         await host.start()
         self.host = host
-        operations = Operations(host, broker, partial(audit, host, run.sandbox_url, http))
+        databases = {name: runtime.database for name, runtime in host.runtimes.items()}
+        [settings] = [service.settings for service in services if isinstance(service, Payments)]
+        ledgers = {"alipay": SandboxTrades(run.sandbox_url, http)}
+        operations = Operations(host, broker, partial(audit, databases, settings, ledgers))
         watch = asyncio.get_running_loop().create_task(operations.watch(), name="watch")
         try:
             yield operations

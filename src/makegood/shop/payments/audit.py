@@ -32,6 +32,7 @@ class AuditedPayment(NamedTuple):
     order_id: int
     payment_id: int
     user: str
+    channel: str
     state: str
     captured: int
     refunded: int
@@ -79,9 +80,9 @@ def unattended(tables: EngineTables, reader: Reader) -> Checked:
     return check.checked()
 
 
-def listed_numbers(reader: Reader) -> frozenset[str]:
-    """The merchant's trade numbers that are on the list of breaks."""
-    return frozenset(row.number for row in stream(reader, BREAKS))
+def listed_trades(reader: Reader) -> frozenset[tuple[str, str]]:
+    """Channel and merchant's trade number of what is on the list of breaks."""
+    return frozenset((row.channel, row.number) for row in stream(reader, BREAKS))
 
 
 def _check_refunds_go_on(check: Check, tables: EngineTables, reader: Reader, refunds: Sequence[RefundRow]) -> None:
@@ -118,6 +119,7 @@ def _audited(reader: Reader, rows: Sequence[PaymentRow]) -> Iterator[AuditedPaym
             order_id=row.order_id,
             payment_id=row.payment_id,
             user=row.user,
+            channel=row.channel,
             state=row.state,
             captured=row.captured,
             refunded=refunded(given),
