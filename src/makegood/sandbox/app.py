@@ -9,25 +9,26 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import Scope
 
-from . import cashier, control, metrics
+from . import cashier_page, control, metrics
 from .alipay.gateway import Gateway
 from .alipay.merchant import GATEWAY_PATH
-from .cashier import Cashier
 from .control import Control
 from .hot import JSON_UTF8, MAX_REQUEST_BYTES, App, HotRoutes, busy
-from .store import Store, StoreBusyError
+from .platform import Platform
+from .store import StoreBusyError
 
 log = logging.getLogger(__name__)
 
 
-def build_app(store: Store, gateway: Gateway, cashier_page: Cashier, controls: Control) -> App:
+def build_app(platform: Platform) -> App:
     """Everything the sandbox answers."""
+    controls = Control(platform.store, platform.clock, platform.notifier, platform.merchant)
     framework = Litestar(
         route_handlers=[
             _healthz,
-            metrics.route(store),
-            _alipay(gateway),
-            *cashier.routes(cashier_page),
+            metrics.route(platform.store),
+            _alipay(platform.gateway),
+            *cashier_page.routes(platform.cashier),
             *control.routes(controls),
         ],
         exception_handlers={StoreBusyError: _busy, TimeoutError: _busy},
@@ -35,7 +36,7 @@ def build_app(store: Store, gateway: Gateway, cashier_page: Cashier, controls: C
         openapi_config=None,
         logging_config=None,
     )
-    return HotRoutes(cast(App, framework), gateway, cashier_page)
+    return HotRoutes(cast(App, framework), platform.gateway, platform.cashier)
 
 
 def _alipay(gateway: Gateway) -> HTTPRouteHandler:

@@ -1,14 +1,42 @@
-"""The sandbox's own time, which can run faster than the world's, and its only source of randomness."""
+"""The only door to time and chance: the sandbox's own time, which can run faster than the world's, and its tokens."""
 
 import secrets
 import time
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
+TOKEN_BYTES: Final = 12
 MAX_SPEED: Final = 10_000.0
 MAX_ADVANCE_SECONDS: Final = 366 * 24 * 3600
+
+
+class World(Protocol):
+    """Where time and chance come from; a simulation has one of its own."""
+
+    def now(self) -> int:
+        """Milliseconds UTC."""
+        ...
+
+    def random_bytes(self, count: int) -> bytes:
+        """`count` bytes that nobody can guess."""
+        ...
+
+
+class Machine:
+    """The machine's own clock and randomness."""
+
+    def now(self) -> int:
+        """Milliseconds UTC."""
+        return time.time_ns() // 1_000_000
+
+    def random_bytes(self, count: int) -> bytes:
+        """`count` bytes that nobody can guess."""
+        return secrets.token_bytes(count)
+
+
+MACHINE: Final = Machine()
 
 
 class Anchor(msgspec.Struct, frozen=True):
@@ -22,38 +50,38 @@ class Anchor(msgspec.Struct, frozen=True):
 class Clock:
     """Milliseconds UTC that pass `speed` times as fast as the world's."""
 
-    def __init__(self, anchor: Anchor) -> None:
+    def __init__(self, anchor: Anchor, world: World = MACHINE) -> None:
         self.anchor: Anchor = anchor
+        self._world = world
 
     @classmethod
-    def at_world_time(cls) -> "Clock":
+    def at_world_time(cls, world: World = MACHINE) -> "Clock":
         """A clock that shows the world's time, at its speed."""
-        now = world_milliseconds()
-        return cls(Anchor(virtual=now, real=now, speed=1.0))
+        now = world.now()
+        return cls(Anchor(virtual=now, real=now, speed=1.0), world)
 
     def now(self) -> int:
         """Virtual milliseconds UTC; never behind the anchor, whatever the world's clock does."""
         anchor = self.anchor
-        elapsed = max(0, world_milliseconds() - anchor.real)
+        elapsed = max(0, self._world.now() - anchor.real)
         return anchor.virtual + int(elapsed * anchor.speed)
 
     def set_speed(self, speed: float) -> None:
         """Lets time pass `speed` times as fast from now on."""
-        self.anchor = Anchor(virtual=self.now(), real=world_milliseconds(), speed=speed)
+        self.anchor = Anchor(virtual=self.now(), real=self._world.now(), speed=speed)
 
     def advance(self, seconds: float) -> None:
         """Jumps ahead by virtual seconds."""
         now = self.now() + int(seconds * 1000)
-        self.anchor = Anchor(virtual=now, real=world_milliseconds(), speed=self.anchor.speed)
+        self.anchor = Anchor(virtual=now, real=self._world.now(), speed=self.anchor.speed)
 
     def real_seconds(self, virtual_milliseconds: int) -> float:
         """How long that takes in the world, in seconds."""
         return virtual_milliseconds / 1000 / self.anchor.speed
 
-
-def world_milliseconds() -> int:
-    """The world's time in milliseconds UTC."""
-    return time.time_ns() // 1_000_000
+    def new_token(self) -> str:
+        """24 characters nobody can guess, fit for a URL."""
+        return self._world.random_bytes(TOKEN_BYTES).hex()
 
 
 def rfc3339(milliseconds: int | None) -> str | None:
@@ -64,11 +92,6 @@ def rfc3339(milliseconds: int | None) -> str | None:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def random_token() -> str:
-    """24 characters nobody can guess, fit for a URL."""
-    return secrets.token_hex(12)
-
-
 def random_digits(count: int) -> str:
-    """That many decimal digits."""
+    """That many decimal digits, from the machine: for the numbers of a new merchant."""
     return f"{secrets.randbelow(10**count):0{count}d}"

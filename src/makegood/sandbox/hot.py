@@ -13,7 +13,8 @@ import msgspec
 
 from .alipay.gateway import Gateway
 from .alipay.merchant import GATEWAY_PATH
-from .cashier import CASHIER_PATH, HEADERS, MAX_FORM_BYTES, Cashier, action_of, as_json
+from .cashier import Cashier
+from .cashier_page import CASHIER_PATH, HEADERS, MAX_FORM_BYTES, action_of, as_json
 from .store import StoreBusyError
 
 MAX_REQUEST_BYTES: Final = 256 * 1024

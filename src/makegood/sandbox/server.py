@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -15,34 +15,24 @@ from granian.constants import Interfaces
 from granian.server.embed import Server
 
 from . import settings
-from .alipay.gateway import Gateway
 from .alipay.merchant import Account, Merchant, new_account
-from .alipay.notices import Notices
 from .alipay.signing import Signer
 from .app import build_app
-from .cashier import CASHIER_PATH, Cashier
+from .cashier_page import CASHIER_PATH
 from .clock import MAX_SPEED, Anchor, Clock
-from .control import Control
+from .database import in_file
 from .directory import SandboxError, locked, write_privately
 from .faults import Faults
-from .hot import App
 from .listening import Address, answers, free_address
-from .notifier import Notifier
+from .notifier import SENDERS
+from .platform import Platform, Surroundings, build
+from .posting import http_post
 from .retention import keep_pruning
 from .store import Store, Transaction
 
 MAX_REQUESTS: Final = 1024
 PARENT_LOOK_SECONDS: Final = 0.5
 STOP_SECONDS: Final = 10.0
-
-
-class Parts(NamedTuple):
-    """What runs."""
-
-    app: App
-    notifier: Notifier
-    signer: Signer
-    merchant: Merchant
 
 
 class Remembered(NamedTuple):
@@ -105,40 +95,44 @@ async def serve(
         clock = Clock.at_world_time()
         store = _open_store(data / "sandbox.sqlite", clock)
         try:
-            async with _running(store.run(), stop), _running(_watch(parent), stop):
-                parts = await _assemble(store, clock, clock_speed, address, remote_notify=allow_remote_notify)
-                async with _running(parts.notifier.run(), stop), _running(keep_pruning(store), stop):
-                    await _listen(parts, address, data, stop, on_ready)
-                parts.signer.close()
+            async with (
+                _running(store.run(), stop),
+                _running(_watch(parent), stop),
+                _platform(store, clock, clock_speed, address, remote_notify=allow_remote_notify) as platform,
+                _running(platform.notifier.run(), stop),
+                _running(keep_pruning(store), stop),
+            ):
+                await _listen(platform, address, data, stop, on_ready)
         finally:
             store.close()
 
 
 def _open_store(path: Path, clock: Clock) -> Store:
     try:
-        return Store(path, clock)
+        return Store(in_file(path), clock)
     except (apsw.Error, OSError) as error:
         raise SandboxError(f"{path} cannot be used ({error}): move it away, or choose another --data.") from error
 
 
-async def _assemble(store: Store, clock: Clock, speed: float, address: Address, *, remote_notify: bool) -> Parts:
+@asynccontextmanager
+async def _platform(
+    store: Store, clock: Clock, speed: float, address: Address, *, remote_notify: bool
+) -> AsyncGenerator[Platform]:
+    remembered = await _recall(store, clock, speed)
+    merchant = Merchant(remembered.account)
+    around = Surroundings(address.url + CASHIER_PATH, remote_notify=remote_notify)
+    with closing(Signer(merchant.platform_key)) as signer:
+        async with http_post(SENDERS) as post:
+            yield build(store, clock, merchant, signer, post, remembered.faults, around)
+
+
+async def _recall(store: Store, clock: Clock, speed: float) -> Remembered:
+    """What was stored; the clock goes on from there, at the speed that is asked for now."""
     remembered = await store.write(_remember)
     clock.anchor = remembered.anchor or clock.anchor
     clock.set_speed(speed)
     await store.write(lambda tx: settings.save(tx, "clock", clock.anchor))
-    merchant = Merchant(remembered.account)
-    signer = Signer(merchant.platform_key)
-    notifier = Notifier(store, clock, Notices(merchant, signer), remembered.faults)
-    gateway = Gateway(
-        store,
-        merchant,
-        signer,
-        address.url + CASHIER_PATH,
-        remote_notify=remote_notify,
-        wake_notifier=notifier.wake,
-    )
-    app = build_app(store, gateway, Cashier(store, notifier.wake), Control(store, clock, notifier, merchant))
-    return Parts(app, notifier, signer, merchant)
+    return remembered
 
 
 def _remember(tx: Transaction) -> Remembered:
@@ -151,11 +145,11 @@ def _remember(tx: Transaction) -> Remembered:
 
 
 async def _listen(
-    parts: Parts, address: Address, data: Path, stop: asyncio.Event, on_ready: Callable[[str], None]
+    platform: Platform, address: Address, data: Path, stop: asyncio.Event, on_ready: Callable[[str], None]
 ) -> None:
     """Serves until stopped; the requests that are being answered then are still answered."""
     server = Server(
-        parts.app,
+        build_app(platform),
         address=address.ip,
         port=address.port,
         interface=Interfaces.ASGI,
@@ -167,7 +161,7 @@ async def _listen(
     async with _running(_served(server, address), stop, end=server.stop):
         await answers(address.url)
         if not stop.is_set():
-            alipay = parts.merchant.settings(address.url)
+            alipay = platform.merchant.settings(address.url)
             write_privately(data / "sandbox.json", {"url": address.url, "alipay": alipay})
             on_ready(address.url)
         await stop.wait()

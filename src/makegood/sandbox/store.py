@@ -1,31 +1,28 @@
-"""What survives: one SQLite file, written by one thread, one commit for everybody who waits."""
+"""What survives: one SQLite database, one writer, one commit for everybody who waits."""
 
 import asyncio
-import os
-from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
 import apsw
 
 from .clock import Clock
+from .database import Database, savepoint, transaction
 from .schema import SCHEMA
 
 MAX_WAITING: Final = 4096
 MAX_BATCH: Final = 512
 MAX_WAIT_SECONDS: Final = 10.0
-BUSY_TIMEOUT_MILLISECONDS: Final = 5000
 
 T = TypeVar("T")
 
 
 class Transaction(NamedTuple):
-    """What a piece of work sees: the database, and the virtual time in milliseconds."""
+    """What a piece of work sees: the database, the virtual time in milliseconds, and tokens nobody can guess."""
 
     db: apsw.Connection
     now: int
+    new_token: Callable[[], str]
 
     def rows(self, statement: str, *values: int | str | None) -> list[tuple[Any, ...]]:
         """Everything the statement gives."""
@@ -44,25 +41,23 @@ class StoreBusyError(Exception):
 
 
 class Store:
-    """The database; work runs in its threads, writes in the order in which they came."""
+    """The ledger's database; work runs where the database says, writes in the order in which they came."""
 
-    def __init__(self, path: Path, clock: Clock) -> None:
-        """Opens or makes the file, and its tables."""
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    def __init__(self, database: Database, clock: Clock) -> None:
+        """Makes the tables that are not there yet; the database is closed with the store, and when this fails."""
+        self._database = database
         self._clock = clock
-        self._writer = _open(path)
-        for statement in SCHEMA:
-            self._writer.execute(statement)
-        self._reader = _open(path)
-        self._reader.execute("PRAGMA query_only = ON")
-        self._writing = ThreadPoolExecutor(1, "sandbox-writer")
-        self._reading = ThreadPoolExecutor(1, "sandbox-reader")
         self._waiting: asyncio.Queue[tuple[Work[Any], asyncio.Future[Any]]] = asyncio.Queue(MAX_WAITING)
+        try:
+            self._make_tables()
+        except apsw.Error:
+            database.close()
+            raise
 
     async def read(self, work: Work[T]) -> T:
         """Runs work that only looks, on a snapshot."""
-        loop = asyncio.get_running_loop()
-        return await asyncio.wait_for(loop.run_in_executor(self._reading, self._look, work), MAX_WAIT_SECONDS)
+        async with asyncio.timeout(MAX_WAIT_SECONDS):
+            return await self._database.reading(lambda: self._look(work))
 
     async def write(self, work: Work[T]) -> T:
         """Runs work that changes something; returns when it is on the disk.
@@ -74,53 +69,53 @@ class Store:
             self._waiting.put_nowait((work, future))
         except asyncio.QueueFull:
             raise StoreBusyError(StoreBusyError.__doc__) from None
-        return await asyncio.wait_for(future, MAX_WAIT_SECONDS)
+        async with asyncio.timeout(MAX_WAIT_SECONDS):
+            return await future
 
     async def run(self) -> None:
         """Commits what waits, again and again, until cancelled."""
-        loop = asyncio.get_running_loop()
         while True:
             batch = [await self._waiting.get()]
             while len(batch) < MAX_BATCH and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
-            works = [work for work, _ in batch]
-            outcomes = await loop.run_in_executor(self._writing, self._commit, works)
+            outcomes = await self._database.writing(lambda works=[work for work, _ in batch]: self._commit(works))
             for (_, future), outcome in zip(batch, outcomes, strict=True):
                 _settle(future, outcome)
 
     def close(self) -> None:
-        """Waits for the last commit, then closes the file."""
-        self._writing.shutdown()
-        self._reading.shutdown()
-        self._reader.close()
-        self._writer.close()
+        """Waits for the last commit, then closes what the database opened itself."""
+        self._database.close()
+
+    def _make_tables(self) -> None:
+        with transaction(self._database.writer, writes=True):
+            for statement in SCHEMA:
+                self._database.writer.execute(statement)
 
     def _look(self, work: Work[T]) -> T:
-        with _atomic(self._reader):
-            return work(Transaction(self._reader, self._clock.now()))
+        with transaction(self._database.reader, writes=False):
+            return work(self._transaction(self._database.reader))
 
     def _commit(self, works: Sequence[Work[Any]]) -> list[Any]:
         """One commit for all; work that fails is undone alone, and its exception is its outcome."""
         try:
-            with _atomic(self._writer):
-                tx = Transaction(self._writer, self._clock.now())
-                return [self._attempt(tx, work) for work in works]
+            with transaction(self._database.writer, writes=True):
+                tx = self._transaction(self._database.writer)
+                return [_attempt(tx, work) for work in works]
         except apsw.Error as error:
             return [error] * len(works)
 
-    def _attempt(self, tx: Transaction, work: Work[Any]) -> object:
-        try:
-            with _atomic(tx.db):
-                return work(tx)
-        except Exception as error:
-            return error
+    def _transaction(self, db: apsw.Connection) -> Transaction:
+        return Transaction(db, self._clock.now(), self._clock.new_token)
 
 
-@contextmanager
-def _atomic(db: apsw.Connection) -> Generator[None]:
-    """A transaction, or a savepoint inside one: kept when the block ends, undone when it raises."""
-    with db:
-        yield
+def _attempt(tx: Transaction, work: Work[Any]) -> object:
+    try:
+        with savepoint(tx.db):
+            return work(tx)
+    except Exception as error:
+        if not tx.db.in_transaction:  # its neighbours' changes are gone, too
+            raise
+        return error
 
 
 def _settle(future: asyncio.Future[Any], outcome: object) -> None:
@@ -130,11 +125,3 @@ def _settle(future: asyncio.Future[Any], outcome: object) -> None:
         future.set_exception(outcome)
     else:
         future.set_result(outcome)
-
-
-def _open(path: Path) -> apsw.Connection:
-    db = apsw.Connection(str(path))
-    db.set_busy_timeout(BUSY_TIMEOUT_MILLISECONDS)
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")
-    return db

@@ -5,12 +5,14 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from makegood.engine.executor import InlineExecutor
 from makegood.keys import InvalidKeyError
-from makegood.shop.payments.gateways.alipay import Alipay, AlipaySettings
+from makegood.shop.payments.gateways.alipay import Alipay, AlipayKeys, AlipaySettings
 from makegood.shop.payments.gateways.alipay_client import MAX_ANSWER
-from makegood.shop.payments.gateways.port import GatewayRefused, GatewayUnavailable
+from makegood.shop.payments.gateways.alipay_signing import signed_form
+from makegood.shop.payments.gateways.port import GatewayRefused, GatewayUnavailable, Trade
 
 from .platform import APP, NOW, STRANGERS_KEY, Form, Platform, Reply, envelope, fails, gateway, says, settings, succeeds
 
@@ -210,3 +212,25 @@ def test_keys_refused() -> None:
     own = AlipaySettings("https://x/", APP, None, "no key", "no key")
     with pytest.raises(InvalidKeyError):
         gateway(Platform().answer, own)
+
+
+async def test_keys_given_as_objects() -> None:
+    """Given keys are taken as they are, even short ones, and those of the settings are not read."""
+    short = [rsa.generate_private_key(public_exponent=65537, key_size=1024) for _ in range(2)]
+    platform, keys = Platform(), AlipayKeys(short[0], short[1].public_key())
+    platform.replies["alipay.trade.query"] = says({"code": "40004", "sub_code": "ACQ.TRADE_NOT_EXIST"}, short[1])
+    own = AlipaySettings("https://platform.test/gateway.do", APP, None, "", "")
+    http = httpx.AsyncClient(transport=httpx.MockTransport(platform.answer))
+    alipay = Alipay(own, http, lambda: NOW, InlineExecutor().run, keys=keys)
+    assert await alipay.query("P1") == Trade("unknown_trade")
+    [sent] = platform.received
+    signature = sent.pop("sign")
+    assert signed_form(sent, short[0])["sign"] == signature
+
+
+def test_channel_is_the_shops_choice() -> None:
+    """A second merchant can stand beside the first, under a name of its own."""
+    http = httpx.AsyncClient(transport=httpx.MockTransport(Platform().answer))
+    assert Alipay(settings(), http, lambda: NOW, InlineExecutor().run).channel == "alipay"
+    second = Alipay(settings(), http, lambda: NOW, InlineExecutor().run, channel="alipay_overseas")
+    assert second.channel == "alipay_overseas"

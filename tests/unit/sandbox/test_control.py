@@ -11,11 +11,13 @@ from makegood.sandbox.alipay.notices import Notices
 from makegood.sandbox.alipay.signing import Signer
 from makegood.sandbox.clock import Clock
 from makegood.sandbox.control import Control, routes
+from makegood.sandbox.database import in_file
 from makegood.sandbox.faults import Faults
 from makegood.sandbox.loopback import may_notify
 from makegood.sandbox.notifier import Notifier
 from makegood.sandbox.store import Store
 from tests.support.sandbox import SandboxProcess
+from tests.unit.sandbox.letters import Letters
 from tests.unit.sandbox.merchant import Client, http
 
 
@@ -78,8 +80,8 @@ def test_unknown_notification_is_not_resent(sandbox: SandboxProcess) -> None:
 def test_control_is_for_this_machine(tmp_path: Path) -> None:
     """A caller who does not come from the loopback is refused, whatever he asks."""
     clock, merchant = Clock.at_world_time(), Merchant(new_account())
-    store, signer = Store(tmp_path / "store.sqlite", clock), Signer(merchant.platform_key)
-    notifier = Notifier(store, clock, Notices(merchant, signer), Faults())
+    store, signer = Store(in_file(tmp_path / "store.sqlite"), clock), Signer(merchant.platform_key)
+    notifier = Notifier(store, clock, Notices(merchant, signer), Letters().post, Faults())
     with create_test_client(routes(Control(store, clock, notifier, merchant))) as stranger:
         for what in ("trades", "notifications", "clock", "faults"):
             assert stranger.get(f"/control/{what}").status_code == 403

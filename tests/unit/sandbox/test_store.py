@@ -10,13 +10,14 @@ import pytest
 
 from makegood.sandbox import settings
 from makegood.sandbox.clock import Anchor, Clock
+from makegood.sandbox.database import in_file
 from makegood.sandbox.store import MAX_WAITING, Store, StoreBusyError, Transaction
 
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     """An open store whose commits run."""
-    opened = Store(tmp_path / "store.sqlite", Clock.at_world_time())
+    opened = Store(in_file(tmp_path / "store.sqlite"), Clock.at_world_time())
     task = asyncio.create_task(opened.run())
     yield opened
     task.cancel()
@@ -57,6 +58,25 @@ async def test_failing_work_fails_alone(store: Store) -> None:
         assert await store.read(lambda tx, name=name: settings.load(tx, name, int)) == value
 
 
+async def test_commit_undone_by_sqlite_fails_for_all(store: Store) -> None:
+    """When a full disk makes SQLite undo the whole commit, no neighbour is told that its work was kept."""
+
+    def fails(tx: Transaction) -> None:
+        tx.db.execute("ROLLBACK")
+        raise apsw.FullError
+
+    outcomes = await asyncio.gather(
+        store.write(lambda tx: settings.save(tx, "before", 1)),
+        store.write(fails),
+        store.write(lambda tx: settings.save(tx, "after", 1)),
+        return_exceptions=True,
+    )
+    assert [type(outcome) for outcome in outcomes] == [apsw.FullError] * 3
+    for name in ("before", "after"):
+        assert await store.read(lambda tx, name=name: settings.load(tx, name, int)) is None
+    await store.write(lambda tx: settings.save(tx, "next", 1))
+
+
 async def test_reading_cannot_write(store: Store) -> None:
     """Work that is only to look is kept from changing anything."""
     with pytest.raises(apsw.ReadOnlyError):
@@ -65,7 +85,7 @@ async def test_reading_cannot_write(store: Store) -> None:
 
 async def test_too_many_waiting_writes_are_refused(tmp_path: Path) -> None:
     """The queue has an end, and who comes after it is told before anything is written."""
-    idle = Store(tmp_path / "store.sqlite", Clock.at_world_time())
+    idle = Store(in_file(tmp_path / "store.sqlite"), Clock.at_world_time())
     waiting = [asyncio.create_task(idle.write(lambda _: None)) for _ in range(MAX_WAITING)]
     await asyncio.sleep(0)
     with pytest.raises(StoreBusyError, match="try again"):

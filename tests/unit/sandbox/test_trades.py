@@ -13,6 +13,7 @@ from makegood.sandbox.alipay import requests
 from makegood.sandbox.alipay.merchant import Merchant, new_account
 from makegood.sandbox.alipay.payments import Caller, close, precreate, query
 from makegood.sandbox.alipay.refunds import query_refund, refund
+from makegood.sandbox.clock import Clock
 from makegood.sandbox.schema import SCHEMA
 from makegood.sandbox.store import Transaction
 from makegood.sandbox.trades import Trade
@@ -34,7 +35,7 @@ def ledger() -> Transaction:
     db = apsw.Connection(":memory:")
     for statement in SCHEMA:
         db.execute(statement)
-    return Transaction(db, NOW)
+    return Transaction(db, NOW, Clock.at_world_time().new_token)
 
 
 def asked(tx: Transaction, amount: str = "20.00", number: str = NUMBER, **more: str) -> Any:

@@ -1,7 +1,7 @@
 """The one merchant of the sandbox, and the numbers the platform gives to things."""
 
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Final
+from typing import Final, NamedTuple, Self
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
@@ -28,13 +28,26 @@ class Account(msgspec.Struct, frozen=True):
     platform_private_key: str
 
 
-class Merchant:
-    """An account with its keys loaded."""
+class Keys(NamedTuple):
+    """The private keys of both sides."""
 
-    def __init__(self, account: Account) -> None:
+    merchant: RSAPrivateKey
+    platform: RSAPrivateKey
+
+    @classmethod
+    def of(cls, account: Account) -> Self:
+        """Those of an account; raises InvalidKeyError for one of fewer than 2048 bits."""
+        return cls(load_private_key(account.merchant_private_key), load_private_key(account.platform_private_key))
+
+
+class Merchant:
+    """An account with its keys; those that are given are taken as they are, however short."""
+
+    def __init__(self, account: Account, keys: Keys | None = None) -> None:
+        known = keys or Keys.of(account)
         self.account: Account = account
-        self.platform_key: RSAPrivateKey = load_private_key(account.platform_private_key)
-        self.public_key: RSAPublicKey = load_private_key(account.merchant_private_key).public_key()
+        self.platform_key: RSAPrivateKey = known.platform
+        self.public_key: RSAPublicKey = known.merchant.public_key()
 
     def settings(self, url: str) -> dict[str, str]:
         """What a shop needs to be this merchant; holds the merchant's private key."""

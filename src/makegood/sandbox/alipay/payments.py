@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 from makegood.sandbox import trades
-from makegood.sandbox.clock import random_token
 from makegood.sandbox.store import Transaction
 from makegood.sandbox.trades import State, Trade
 
@@ -35,7 +34,7 @@ def precreate(tx: Transaction, caller: Caller, request: requests.Precreate) -> A
     ends = expiry(tx.now, durations, request.time_expire)
     if ends is None:
         return refusal("ACQ.INVALID_PARAMETER", "The expiry is malformed, past, or further off than 15 days.")
-    made = trades.create(tx, _new(request, amount, caller.notify_url, ends))
+    made = trades.create(tx, _new(tx, request, amount, caller.notify_url, ends))
     return _code(made, caller.cashier) if made else refusal("ACQ.SYSTEM_ERROR")
 
 
@@ -107,9 +106,11 @@ def trade_status(trade: Trade, now: int) -> str:
     return "TRADE_CLOSED"
 
 
-def _new(request: requests.Precreate, amount: int, notify_url: str, expires_at: int) -> trades.NewTrade:
+def _new(
+    tx: Transaction, request: requests.Precreate, amount: int, notify_url: str, expires_at: int
+) -> trades.NewTrade:
     return trades.NewTrade(
-        code=random_token(),
+        code=tx.new_token(),
         out_trade_no=request.out_trade_no,
         amount=amount,
         subject=request.subject,

@@ -1,10 +1,9 @@
 """RSA2: SHA256withRSA over sorted parameters, base64. Signing costs half a millisecond, so it has its own threads."""
 
-import asyncio
 import base64
 import binascii
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature
@@ -12,23 +11,26 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
+from makegood.sandbox.threads import Runner, Threads
+
 SIGNING_THREADS: Final = 2
 
 
 class Signer:
-    """Signs as the platform, in a bounded pool: the waiting requests are bounded by the server."""
+    """Signs as the platform, by `run`, or in a few threads of its own: the waiting requests the server bounds."""
 
-    def __init__(self, key: RSAPrivateKey) -> None:
+    def __init__(self, key: RSAPrivateKey, run: Runner | None = None) -> None:
         self._key = key
-        self._pool = ThreadPoolExecutor(SIGNING_THREADS, "sandbox-signer")
+        self._threads = Threads("sandbox-signer", SIGNING_THREADS)
+        self._run: Runner = run or self._threads
 
     async def sign(self, content: bytes) -> str:
         """The signature, in base64."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._sign, content)
+        return await self._run(partial(self._sign, content))
 
     def close(self) -> None:
-        """Ends the threads."""
-        self._pool.shutdown()
+        """Ends its own threads."""
+        self._threads.close()
 
     def _sign(self, content: bytes) -> str:
         return base64.b64encode(self._key.sign(content, PKCS1v15(), hashes.SHA256())).decode()

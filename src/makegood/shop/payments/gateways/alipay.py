@@ -13,7 +13,7 @@ import httpx
 import msgspec
 
 from makegood.shop.payments.gateways import alipay_notification
-from makegood.shop.payments.gateways.alipay_client import AlipayClient, AlipaySettings
+from makegood.shop.payments.gateways.alipay_client import AlipayClient, AlipayKeys, AlipaySettings
 from makegood.shop.payments.gateways.alipay_text import beijing, fen, milliseconds, yuan
 from makegood.shop.payments.gateways.port import (
     Answer,
@@ -31,7 +31,7 @@ from makegood.shop.payments.gateways.port import (
     check_payment_id,
 )
 
-__all__ = ["Alipay", "AlipaySettings"]
+__all__ = ["Alipay", "AlipayKeys", "AlipaySettings"]
 
 _STATES: dict[str, TradeState] = {
     "WAIT_BUYER_PAY": "unpaid",
@@ -71,17 +71,28 @@ class _RefundQueried(msgspec.Struct, frozen=True):
 
 
 class Alipay:
-    """The Alipay gateway. `clock` gives ms UTC; `compute` runs signatures off the event loop."""
+    """The Alipay gateway. `clock` gives ms UTC; `compute` runs signatures off the event loop.
 
-    channel = "alipay"
+    A shop with several merchants gives each a `channel` of its own: small letters, digits and underscores, 32 at most.
+    `keys` stand in for those of the settings.
+    """
+
     accepted = Answer(200, "text/plain; charset=utf-8", b"success")
     rejected = Answer(400, "text/plain; charset=utf-8", b"failure")
 
     def __init__(
-        self, settings: AlipaySettings, http: httpx.AsyncClient, clock: Callable[[], int], compute: Compute
+        self,
+        settings: AlipaySettings,
+        http: httpx.AsyncClient,
+        clock: Callable[[], int],
+        compute: Compute,
+        *,
+        channel: str = "alipay",
+        keys: AlipayKeys | None = None,
     ) -> None:
+        self.channel: str = channel
         self._settings = settings
-        self._client = AlipayClient(settings, http, clock, compute)
+        self._client = AlipayClient(settings, http, clock, compute, keys)
 
     async def open(self, payment: OpenPayment) -> Opened:
         """The QR code's content, the same for the same payment, and payable until `expires_at`."""

@@ -10,11 +10,12 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, Self, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import httpx
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
 from makegood.keys import load_private_key, load_public_key
 from makegood.shop.payments.gateways.alipay_signing import Unproven, proven_answer, signed_form
@@ -65,6 +66,18 @@ class AlipaySettings:
             raise ValueError(f"alipay timeout of {self.timeout} s: give more than 0 and at most 60")
 
 
+class AlipayKeys(NamedTuple):
+    """The merchant's private key, and the public one of the platform."""
+
+    merchant: RSAPrivateKey
+    platform: RSAPublicKey
+
+    @classmethod
+    def of(cls, settings: AlipaySettings) -> Self:
+        """Those of the settings. Raises InvalidKeyError for what is no RSA key of 2048 bits or more."""
+        return cls(load_private_key(settings.merchant_private_key), load_public_key(settings.platform_public_key))
+
+
 A = TypeVar("A", bound=msgspec.Struct)
 
 
@@ -82,17 +95,26 @@ _RESULT = msgspec.json.Decoder(_Result)
 
 
 class AlipayClient:
-    """Signs, sends, proves; `compute` runs the signature, `clock` gives ms UTC."""
+    """Signs, sends, proves; `compute` runs the signature, `clock` gives ms UTC.
+
+    `keys`, when given, are taken as they are, however short, and those of the settings are not read.
+    """
 
     def __init__(
-        self, settings: AlipaySettings, http: httpx.AsyncClient, clock: Callable[[], int], compute: Compute
+        self,
+        settings: AlipaySettings,
+        http: httpx.AsyncClient,
+        clock: Callable[[], int],
+        compute: Compute,
+        keys: AlipayKeys | None = None,
     ) -> None:
+        known = keys or AlipayKeys.of(settings)
         self._settings = settings
         self._http = http
         self._clock = clock
         self._compute = compute
-        self._private_key = load_private_key(settings.merchant_private_key)
-        self.platform_key = load_public_key(settings.platform_public_key)
+        self._private_key = known.merchant
+        self.platform_key: RSAPublicKey = known.platform
 
     async def call(self, method: str, content: Mapping[str, str], answer: type[A], notify_url: str = "") -> A:
         """What `method` answers about the trade in `content`. Raises GatewayUnavailable, GatewayRefused."""
