@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Any, TypeVar
 
-from makegood.engine.broker.port import Broker, Delivery, Message, Subscription
+from makegood.engine.broker.port import Broker, Delivery, Groups, Message, Subscription
 from makegood.engine.database.port import Database, Work
 from makegood.engine.errors import BrokerUnavailable, DatabaseError, DatabaseUnavailable, DuplicateKey
 from makegood.engine.world import World
@@ -146,6 +146,12 @@ class FaultyBroker:
         self.published.extend(messages)
         if fault is Fault.UNANSWERED:
             raise BrokerUnavailable("on command, after all was stored")
+
+    async def declare(self, groups: Groups) -> None:
+        """As the inner broker, unless it is away."""
+        if self.faults.away or self.closed:
+            raise BrokerUnavailable("on command")
+        await self.inner.declare(groups)
 
     async def subscribe(self, group: str, topics: Mapping[str, frozenset[str]]) -> Subscription:
         """As the inner broker, unless it is away."""

@@ -27,8 +27,6 @@ class Consumer:
         self._inbox, self._topics = inbox, topics
         self._broker, self._world = broker, world
         self.received = 0
-        self.joined = asyncio.Event()
-        """Set once the broker keeps messages for the group."""
         self._failures = 0
 
     async def run(self) -> None:
@@ -36,7 +34,6 @@ class Consumer:
         while True:
             try:
                 subscription = await self._broker.subscribe(self._inbox.group, self._topics)
-                self.joined.set()
                 await self._consume(subscription)
             except BrokerUnavailable as error:
                 self._failures += 1

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 from makegood.engine.backoff import backoff
 from makegood.engine.database.base import BaseTransaction
 from makegood.engine.database.port import Database
-from makegood.engine.errors import DatabaseError, DuplicateKey, OperationFailed
+from makegood.engine.errors import DatabaseError, DatabaseUnavailable, DuplicateKey, OperationFailed
 from makegood.engine.world import World
 
 Q = TypeVar("Q")
@@ -59,6 +59,10 @@ class Execution:
         """An answer or an OperationFailed for each request. Raises DatabaseError when the database stays away."""
         return await self._find_bugs(self._transact, function, requests)
 
+    async def run_here(self, function: BatchWork[Q, A], requests: Sequence[Q]) -> list[A | Exception]:
+        """As `run`, in the caller's own task, which nobody may cancel: it saves a task for each transaction."""
+        return await self._find_bugs(self._commit, function, requests)
+
     async def run_one(self, function: BatchWork[Q, A], request: Q) -> A:
         """The answer to a single request; raises OperationFailed or DatabaseError."""
         [answer] = await self.run(function, [request])
@@ -90,15 +94,17 @@ class Execution:
         return first + await self._find_bugs(attempt, function, requests[middle:])
 
     async def _rerun(self, attempt: Attempt[Q, A], function: BatchWork[Q, A], requests: Sequence[Q]) -> list[A]:
-        for failures in range(1, RERUNS):
+        errors: list[DatabaseError] = []
+        while True:
             try:
                 return await attempt(function, requests)
-            except DuplicateKey:
-                continue  # somebody else's row: look at once
             except DatabaseError as error:
-                log.warning("a batch of %d runs again: %s", len(requests), error)
-                await asyncio.sleep(backoff(self._world, failures, first=FIRST_PAUSE, most=LONGEST_PAUSE))
-        return await attempt(function, requests)
+                errors.append(error)
+            if len(errors) == RERUNS:
+                raise _given_up(errors)
+            if not isinstance(errors[-1], DuplicateKey):  # somebody else's row is looked at at once
+                log.warning("a batch of %d runs again: %s", len(requests), errors[-1])
+                await asyncio.sleep(backoff(self._world, len(errors), first=FIRST_PAUSE, most=LONGEST_PAUSE))
 
     async def _look(self, function: BatchWork[Q, A], requests: Sequence[Q]) -> list[A]:
         return await self.database.read(lambda reader: _checked(function, reader, requests))
@@ -129,6 +135,14 @@ class Execution:
         for departure, what in zip(self._departures, stored, strict=True):
             departure.committed(what)
         return answers
+
+
+def _given_up(errors: Sequence[DatabaseError]) -> DatabaseError:
+    """The last error; a duplicate key is the fault of a request only if every run met one."""
+    last = errors[-1]
+    if isinstance(last, DuplicateKey) and not all(isinstance(error, DuplicateKey) for error in errors):
+        return DatabaseUnavailable(f"{len(errors)} runs failed, the last because another wrote the same: {last}")
+    return last
 
 
 def _checked(function: BatchWork[Q, A], tx: Any, requests: Sequence[Q]) -> list[A]:

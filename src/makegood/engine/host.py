@@ -5,18 +5,20 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from makegood.engine.backoff import backoff
 from makegood.engine.broker.port import Broker
 from makegood.engine.contracts import Operation
 from makegood.engine.database.port import Database
 from makegood.engine.deadline import Deadline
-from makegood.engine.errors import DatabaseError, ServiceUnavailable
+from makegood.engine.errors import BrokerUnavailable, DatabaseError, ServiceUnavailable
 from makegood.engine.executor import Executor
-from makegood.engine.inbox import groups_of
+from makegood.engine.inbox import groups_of, topics_of
 from makegood.engine.messaging import Messaging
 from makegood.engine.outbox import Wanted
 from makegood.engine.rpc.local import LocalCaller
+from makegood.engine.rpc.port import Caller
 from makegood.engine.runtime import ServiceRuntime
-from makegood.engine.service import ListenerSpec, Service
+from makegood.engine.service import Service
 from makegood.engine.world import World
 
 Q = TypeVar("Q")
@@ -24,6 +26,8 @@ A = TypeVar("A")
 
 JOIN = 5.0
 """Seconds that starting waits for the broker; without it the host starts all the same, and publishes later."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+"""Seconds between tries while the broker is away."""
 STOP = 20.0
 """Seconds that stopping may take before what still runs is left to the next start."""
 FLUSH = 2.0
@@ -33,7 +37,11 @@ log = logging.getLogger(__name__)
 
 
 class Host:
-    """The services of one process. `alone`: no other process runs them."""
+    """The services of one process. `alone`: no other process runs them.
+
+    `elsewhere` asks the services that other processes run; `audience` are all services that listen to these, here or
+    there (without it those of this process).
+    """
 
     def __init__(
         self,
@@ -44,20 +52,24 @@ class Host:
         world: World,
         compute: Executor,
         alone: bool,
+        elsewhere: Caller | None = None,
+        audience: Sequence[type[Service]] | None = None,
     ) -> None:
         self.world = world
         self.broker = broker
         self.messaging = Messaging(broker, world)
-        self._caller = LocalCaller()
+        self._caller = LocalCaller(elsewhere)
         self._calls = 0
         self._no_calls = asyncio.Event()
         self._no_calls.set()
         self._stopping = False
-        self._everybody_listens = asyncio.Event()
-        self._joining: asyncio.Task[None] | None = None
+        self._declared = asyncio.Event()
+        self._declaring: asyncio.Task[None] | None = None
         self._compute = compute
         _refuse_twins(services)
-        wanted = Wanted({(spec.topic, spec.tag) for one in services for spec in one.specs(ListenerSpec)})
+        listening = [type(service) for service in services] if audience is None else audience
+        self._groups = {group: topics_of(specs) for one in listening for group, specs in groups_of(one).items()}
+        wanted = Wanted.of(self._groups)
         self.runtimes = {
             service.name: ServiceRuntime(
                 service, database(service), broker, world, self._caller, compute, wanted, alone=alone
@@ -74,7 +86,7 @@ class Host:
                     self._caller.offer(contract.service, contract.name, handler)
             await self._listen()
             for runtime in self.runtimes.values():
-                runtime.start(self._everybody_listens)
+                runtime.start(self._declared)
         except BaseException:
             await self._close()
             raise
@@ -106,18 +118,24 @@ class Host:
     async def _listen(self) -> None:
         for runtime in self.runtimes.values():
             runtime.listen()
-        # A group gets what is published after it has joined: so nothing is published before all have.
-        self._joining = asyncio.get_running_loop().create_task(self._join(), name="joining")
+        # A new group gets what is published after the broker has heard of it: so nothing is published before.
+        self._declaring = asyncio.get_running_loop().create_task(self._declare(), name="declaring")
         try:
             async with asyncio.timeout(JOIN):
-                await self._everybody_listens.wait()
+                await self._declared.wait()
         except TimeoutError:
             log.warning("the broker does not answer: messages will be sent when it does")
 
-    async def _join(self) -> None:
-        for runtime in self.runtimes.values():
-            await runtime.joined()
-        self._everybody_listens.set()
+    async def _declare(self) -> None:
+        failures = 0
+        while not self._declared.is_set():
+            try:
+                await self.broker.declare(self._groups)
+                self._declared.set()
+            except BrokerUnavailable as error:
+                failures += 1
+                log.warning("the broker has not heard of the consumer groups (%s); trying again", error)
+                await asyncio.sleep(backoff(self.world, failures, first=FIRST_PAUSE, most=LONGEST_PAUSE))
 
     async def _finish(self) -> None:
         await self._no_calls.wait()
@@ -132,8 +150,8 @@ class Host:
             log.warning("not all messages were sent, they are at the next start: %r", error)
 
     async def _close(self) -> None:
-        if self._joining is not None:
-            self._joining.cancel()
+        if self._declaring is not None:
+            self._declaring.cancel()
         for runtime in self.runtimes.values():
             await runtime.stop()
         try:

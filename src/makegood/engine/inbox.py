@@ -180,7 +180,7 @@ def bury(table: Table[SetAside, tuple[str, str, str]], tx: Any, rows: Sequence[S
     return [None for _ in rows]
 
 
-def groups_of(service: Service) -> dict[str, list[ListenerSpec]]:
+def groups_of(service: Service | type[Service]) -> dict[str, list[ListenerSpec]]:
     """The listeners of a service by their group. Raises ValueError when two of a group would share an event."""
     groups: dict[str, list[ListenerSpec]] = {}
     for spec in service.specs(ListenerSpec):

@@ -59,10 +59,13 @@ class Loops:
             try:
                 await loop()
                 return
+            except EngineError as error:
+                failures += 1
+                log.warning("the loop %s has failed and begins again: %s", name, error)
             except Exception:
                 failures += 1
                 log.critical("the loop %s has failed and begins again", name, exc_info=True)
-                await asyncio.sleep(self._pause(failures))
+            await asyncio.sleep(self._pause(failures))
 
     def _pause(self, failures: int) -> float:
         return backoff(self._world, failures, first=FIRST_PAUSE, most=LONGEST_PAUSE)

@@ -16,7 +16,7 @@ import msgspec
 from makegood.engine import messages
 from makegood.engine.backoff import backoff
 from makegood.engine.broker.limits import validate
-from makegood.engine.broker.port import Broker, Message
+from makegood.engine.broker.port import Broker, Groups, Message
 from makegood.engine.database.base import BaseTransaction, Published, Sent
 from makegood.engine.errors import BrokerUnavailable
 from makegood.engine.tables import EngineTables, Outbox
@@ -45,6 +45,12 @@ class Wanted:
 
     def __init__(self, subscriptions: set[tuple[str, str]]) -> None:
         self._tags = frozenset(subscriptions)
+
+    @classmethod
+    def of(cls, groups: Groups) -> "Wanted":
+        """What these consumer groups want."""
+        wanted = [(topic, tags) for topics in groups.values() for topic, tags in topics.items()]
+        return cls({(topic, tag) for topic, tags in wanted for tag in sorted(tags) or [""]})
 
     def __call__(self, topic: str, tag: str) -> bool:
         """Whether a listener of this topic wants this tag, or every tag."""

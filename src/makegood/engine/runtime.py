@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from makegood.engine import inbox
 from makegood.engine.batching import Batcher
@@ -39,15 +39,16 @@ from makegood.engine.world import World
 Q = TypeVar("Q")
 A = TypeVar("A")
 
-RETRY_EVERY = 1.0
-"""Seconds between looks for events that were set aside and are due."""
+LOOK_EVERY = 1.0
+"""Seconds between looks for what is due and nobody says so: tasks, outbox rows of dead processes, set-aside events."""
 RETRIES = 64
-"""Most of them tried at one look."""
+"""Most set-aside events tried at one look."""
 TIDY_EVERY = 1.0
 """Seconds after which published outbox rows are deleted though no other commit came along."""
-TAKE_OVER_EVERY = 1.0
-"""Seconds between looks for outbox rows of dead processes."""
 TAKE_OVER = 256
+"""Most outbox rows taken over, or read of what an earlier life left, at once."""
+ROOM_EVERY = 1.0
+"""Seconds between looks for room in memory for the latter."""
 PRUNE_EVERY = 60.0
 PRUNE_AFTER = 2 * 3_600_000
 """Milliseconds after opening before the inbox forgets: messages that waited out a long stop come again first."""
@@ -59,6 +60,14 @@ FULL_RUNS = 100
 """Most runs of a sweep in a row while each handles as many rows as it may."""
 
 log = logging.getLogger(__name__)
+
+
+class _Due(NamedTuple):
+    """What one look found: whether tasks, whether outbox rows that nobody relays, and the events to be tried again."""
+
+    tasks: bool
+    outbox: bool
+    set_aside: list[SetAside]
 
 
 class ServiceRuntime:
@@ -90,7 +99,6 @@ class ServiceRuntime:
         """What work needs to its end: the relay, the lease of the process number."""
         self._limits = TimeLimits()
         self._listeners = inbox.groups_of(service)
-        self._consumers: list[Consumer] = []
         self.groups: dict[str, InboxOfGroup] = {}
         service.engine = self
 
@@ -128,22 +136,15 @@ class ServiceRuntime:
             listenings = [Listening(self.service, group, spec, self.service.tables) for spec in specs]
             self.groups[group] = InboxOfGroup(group, listenings, self.service.tables, self.execution, self._world)
             consumer = Consumer(self.groups[group], inbox.topics_of(specs), self._broker, self._world)
-            self._consumers.append(consumer)
             self._beginnings.spawn(f"group {group}", consumer.run)
-        self._beginnings.every(RETRY_EVERY, "set aside", self._retry_set_aside)
 
-    async def joined(self) -> None:
-        """Returns when the broker keeps messages for all of its groups."""
-        for consumer in self._consumers:
-            await consumer.joined.wait()
-
-    def start(self, everybody_listens: asyncio.Event) -> None:
-        """Starts relay, sweeps, tasks and the engine's own chores; it publishes nothing before everybody listens."""
-        self._chores.spawn("relay", partial(self._relay, everybody_listens))
+    def start(self, declared: asyncio.Event) -> None:
+        """Starts relay, sweeps, tasks and the engine's own chores; it publishes nothing before groups are declared."""
+        self._chores.spawn("relay", partial(self._relay, declared))
         self._chores.every(RENEW, "lease", self._renew)
         if self._alone:
             self._beginnings.spawn("left behind", self._relay_left_behind)
-        self._beginnings.every(TAKE_OVER_EVERY, "outbox", self._take_over)
+        self._beginnings.every(LOOK_EVERY, "what is due", self._look)
         self._beginnings.every(TIDY_EVERY, "tidy", self._tidy)
         self._beginnings.every(PRUNE_EVERY, "inbox", partial(self._sweep, self._prune, 256))
         self._beginnings.spawn("tasks", self.tasks.run)
@@ -194,7 +195,7 @@ class ServiceRuntime:
         The first failure is raised. `function` is a module's function or a method, not one made for this call. After
         the deadline (30 s without one) it raises DeadlineExceeded: what is under way then may still take effect.
         """
-        return await self._batched(function, self.execution.run, requests, deadline)
+        return await self._batched(function, self.execution.run_here, requests, deadline)
 
     async def read(self, function: Callable[[Reader, Sequence[Q]], list[A]], requests: Sequence[Q]) -> list[A]:
         """Runs a batch function of this service on a snapshot, shared with others who want the same now."""
@@ -206,7 +207,7 @@ class ServiceRuntime:
 
     def _batch_handler(self, spec: OperationSpec) -> Handler:
         function = partial(spec.function, self.service)
-        run = self.execution.read if spec.reads else self.execution.run
+        run = self.execution.read if spec.reads else self.execution.run_here
         batcher = Batcher[Any, Any](str(spec.contract), partial(run, function), limit=spec.limit, sheds=spec.sheds)
         self.batchers[spec.contract.name] = batcher
 
@@ -248,17 +249,28 @@ class ServiceRuntime:
         answers = [batcher.submit(request, deadline) for request in requests]
         return [await answers[0]] if len(answers) == 1 else list(await asyncio.gather(*answers))
 
-    async def _retry_set_aside(self) -> None:
-        table = self.service.tables.set_aside
+    async def _look(self) -> None:
+        due = await self.database.read(self._due)
+        if due.tasks:
+            self.tasks.wake()
+        if due.outbox:
+            await self._take_over()
+        for row in due.set_aside:
+            await self._retry(row)
 
-        def due(reader: Any) -> list[SetAside]:
-            return reader.due(table, "due_at", reader.now, RETRIES)
+    def _due(self, reader: Any) -> _Due:
+        tables, now = self.service.tables, reader.now
+        return _Due(
+            tasks=bool(reader.due(tables.tasks, "due_at", now, 1)),
+            outbox=bool(reader.due(tables.outbox, "due_at", now, 1)),
+            set_aside=reader.due(tables.set_aside, "due_at", now, RETRIES),
+        )
 
-        for row in await self.database.read(due):
-            if row.group_name in self.groups:
-                await self.groups[row.group_name].retry(row)
-            else:
-                await self.execution.run_one(partial(inbox.bury, table), row)
+    async def _retry(self, row: SetAside) -> None:
+        if row.group_name in self.groups:
+            await self.groups[row.group_name].retry(row)
+        else:
+            await self.execution.run_one(partial(inbox.bury, self.service.tables.set_aside), row)
 
     async def _renew(self) -> None:
         end = await self.execution.run_one(self._lease.renew, self.database.ids)
@@ -268,8 +280,8 @@ class ServiceRuntime:
         else:
             self.database.ids.leased_until = end
 
-    async def _relay(self, everybody_listens: asyncio.Event) -> None:
-        await everybody_listens.wait()
+    async def _relay(self, declared: asyncio.Event) -> None:
+        await declared.wait()
         await self.outbox.run()
 
     async def _take_over(self) -> None:
@@ -286,7 +298,7 @@ class ServiceRuntime:
         after = 0
         while True:
             while not self.outbox.has_room:
-                await asyncio.sleep(TAKE_OVER_EVERY)
+                await asyncio.sleep(ROOM_EVERY)
             left = partial(self.outbox.left_behind, after=after, before=self._life, limit=TAKE_OVER)
             rows = await self.database.read(left)
             self.outbox.relay(rows)

@@ -32,8 +32,6 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 600.0
 """Seconds between failed attempts."""
 CONCURRENCY = 64
 """Most tasks of a service that run at once in a process."""
-IDLE = 1.0
-"""Seconds between looks for due tasks when nobody says that there are any."""
 STOP = 5.0
 """Seconds that running work has to end when the process stops; then it is stopped, and runs again next time."""
 MAX_KIND, MAX_KEY = 64, 128
@@ -66,6 +64,7 @@ class TaskRunner:
         self._world = world
         self._life = life
         self._wake = asyncio.Event()
+        self._wake.set()
         self._running: dict[Key, asyncio.Task[None]] = {}
         self._execution: Execution | None = None
         self._ends: Batcher[_Ended, None] | None = None
@@ -73,7 +72,7 @@ class TaskRunner:
     def bind(self, execution: Execution) -> None:
         """Gives the workers the service's transactions."""
         self._execution = execution
-        self._ends = Batcher("ends of tasks", lambda ended: execution.run(self._record, ended), limit=CONCURRENCY)
+        self._ends = Batcher("ends of tasks", lambda ended: execution.run_here(self._record, ended), limit=CONCURRENCY)
 
     def store(self, tx: Any) -> bool:
         """Writes what the transaction enqueued; says whether there is anything to do soon.
@@ -104,15 +103,20 @@ class TaskRunner:
         """Nothing was enqueued."""
 
     async def run(self) -> None:
-        """Leases and runs what is due, for ever."""
+        """Leases and runs what is due, for ever; looks whenever it is woken."""
         while True:
+            await self._wake.wait()
             self._wake.clear()  # before looking: what comes meanwhile is looked for again
             leased = await self._lease_some()
             for row in leased:
                 key = (row.kind, row.task_key)
                 self._running[key] = asyncio.get_running_loop().create_task(self._work(row), name=f"task {key}")
-            if not leased:
-                await self._pause()
+            if leased:
+                self._wake.set()
+
+    def wake(self) -> None:
+        """Something may be due."""
+        self._wake.set()
 
     async def stop(self) -> None:
         """Lets running work end, for at most `STOP` seconds; nothing new is to be leased by then."""
@@ -121,6 +125,8 @@ class TaskRunner:
                 await asyncio.gather(*self._running.values(), return_exceptions=True)
         except TimeoutError:
             log.warning("work was stopped and runs again next time")
+        if self._ends is not None:
+            await self._ends.idle()
 
     def revive(self, tx: Any, limits: Sequence[int]) -> list[int]:
         """Frees the leases of this process's earlier lives; only for a process that is alone."""
@@ -133,13 +139,6 @@ class TaskRunner:
             tx.update(self._table, rows)
             freed += len(rows)
         return [freed]
-
-    async def _pause(self) -> None:
-        try:
-            async with asyncio.timeout(IDLE):
-                await self._wake.wait()
-        except TimeoutError:
-            pass
 
     async def _lease_some(self) -> list[TaskRow]:
         free = CONCURRENCY - len(self._running)

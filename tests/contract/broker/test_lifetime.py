@@ -29,6 +29,24 @@ async def test_known_group_goes_on(harness: Harness, broker: Broker) -> None:
     assert await nothing_more(group)
 
 
+async def test_declared_group_keeps_what_is_published(harness: Harness, broker: Broker) -> None:
+    """A group that was declared gets what was published before its first consumer came, also after the broker reopens.
+
+    Declaring it again, with or without consumers, changes nothing.
+    """
+    topic, name = harness.name("orders"), harness.name("points")
+    wanted = {topic: frozenset({"paid"})}
+    await broker.declare({name: wanted, harness.name("journal"): {topic: ALL}})
+    await broker.publish([message(topic, 1, "paid"), message(topic, 2, "cancelled")])
+    await broker.declare({name: wanted})
+    await broker.close()
+    again = await harness.open()
+    group = await again.subscribe(name, wanted)
+    await again.declare({name: wanted})
+    await again.publish([message(topic, 3, "paid")])
+    assert ids(await gather(group, 3, 1.0)) == ["m1", "m3"]
+
+
 async def test_acknowledged_stays_acknowledged(harness: Harness, broker: Broker) -> None:
     """Nothing that was acknowledged comes again after a clean close, whatever the order of acknowledging."""
     topic, name = harness.name("orders"), harness.name("points")
@@ -164,6 +182,8 @@ async def test_bad_subscription_is_refused(broker: Broker, group: str, topics: d
     """A group, topic or tag that no broker could serve is refused with ValueError."""
     with pytest.raises(ValueError, match=":"):
         await broker.subscribe(group, topics)
+    with pytest.raises(ValueError, match=":"):
+        await broker.declare({group: topics})
 
 
 async def test_publishing_nothing_is_allowed(broker: Broker) -> None:

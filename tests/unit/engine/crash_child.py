@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import apsw
 
 from makegood.engine.broker.embedded import EmbeddedBroker
-from makegood.engine.broker.port import Broker, Delivery, Message, Subscription
+from makegood.engine.broker.port import Broker, Delivery, Groups, Message, Subscription
 from makegood.engine.database.creation import create_tables
 from makegood.engine.database.port import Database, Work
 from makegood.engine.database.sqlite import SqliteDatabase
@@ -106,6 +106,10 @@ class MortalBroker:
         self._reaper.pass_by("before", "publish")
         await self._inner.publish(messages)
         self._reaper.pass_by("after", "publish")
+
+    async def declare(self, groups: Groups) -> None:
+        """As the inner broker."""
+        await self._inner.declare(groups)
 
     async def subscribe(self, group: str, topics: Mapping[str, frozenset[str]]) -> Subscription:
         """As the inner broker."""

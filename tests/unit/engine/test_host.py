@@ -130,8 +130,8 @@ async def test_broker_comes_late(world: VirtualWorld) -> None:
 
 
 @virtual
-async def test_listeners_come_late(world: VirtualWorld) -> None:
-    """Nothing is published before every listener has joined, though the broker takes messages already."""
+async def test_groups_are_declared_late(world: VirtualWorld) -> None:
+    """Nothing is published before the broker has heard of every group, though it takes messages already."""
     shop = Shop(world)
     shop.broker.closed = True
     await shop.host.start()

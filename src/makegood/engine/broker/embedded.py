@@ -25,7 +25,7 @@ from makegood.engine.broker.embedded_cursor import Cursor
 from makegood.engine.broker.embedded_store import Store
 from makegood.engine.broker.embedded_topic import Group
 from makegood.engine.broker.limits import validate, validate_subscription
-from makegood.engine.broker.port import INVISIBLE, Delivery, Message
+from makegood.engine.broker.port import INVISIBLE, Delivery, Groups, Message
 from makegood.engine.errors import BrokerUnavailable
 from makegood.engine.executor import Executor
 from makegood.engine.world import World
@@ -68,12 +68,24 @@ class EmbeddedBroker:
         if messages:
             await self.commits.write(messages, sum([len(message.body) for message in messages]))
 
+    async def declare(self, groups: Groups) -> None:
+        """Has each group keep what is published from now on."""
+        self.check_open()
+        for group, topics in groups.items():
+            validate_subscription(group, topics)
+        for group, topics in groups.items():
+            await self.commits.alone(self._declare(group, _sorted(topics)))
+
+    async def _declare(self, name: str, topics: dict[str, frozenset[str]]) -> None:
+        group = self.commits.groups.get(name)
+        if group is None or not group.consumers:
+            await self._rejoin(name, topics)
+
     async def subscribe(self, group: str, topics: Mapping[str, frozenset[str]]) -> "EmbeddedSubscription":
         """Joins a group; raises ValueError if the group's other consumers want other topics or tags."""
         self.check_open()
         validate_subscription(group, topics)
-        wanted = {topic: topics[topic] for topic in sorted(topics)}
-        return EmbeddedSubscription(self, group, await self.commits.alone(self._join(group, wanted)))
+        return EmbeddedSubscription(self, group, await self.commits.alone(self._join(group, _sorted(topics))))
 
     async def _join(self, name: str, topics: dict[str, frozenset[str]]) -> Group:
         group = self.commits.groups.get(name)
@@ -240,6 +252,10 @@ class EmbeddedSubscription:
             self._closed = True
             self._group.consumers -= 1
             self._group.wake()
+
+
+def _sorted(topics: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
+    return {topic: topics[topic] for topic in sorted(topics)}
 
 
 def _overdue(now: int) -> int:

@@ -59,8 +59,20 @@ class Subscription(Protocol):
         ...
 
 
+Groups = Mapping[str, Mapping[str, frozenset[str]]]
+"""Consumer groups: by topic the tags that each of them wants, an empty set for all."""
+
+
 class Broker(Protocol):
     """Takes messages and keeps them until every group has them, or they are past their retention."""
+
+    async def declare(self, groups: Groups) -> None:
+        """From its return these groups get what is published, though nobody may consume for them yet.
+
+        What a known group wants is not changed while it has consumers. Raises BrokerUnavailable, and ValueError for
+        names that no broker could serve.
+        """
+        ...
 
     async def publish(self, messages: Sequence[Message]) -> None:
         """Stores all of them durably before it returns. Raises BrokerUnavailable: then send them again.

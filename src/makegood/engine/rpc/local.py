@@ -5,17 +5,18 @@ from typing import TypeVar
 from makegood.engine.contracts import Operation
 from makegood.engine.deadline import Deadline
 from makegood.engine.errors import DeadlineExceeded, ServiceUnavailable
-from makegood.engine.rpc.port import Handler
+from makegood.engine.rpc.port import Caller, Handler
 
 Q = TypeVar("Q")
 A = TypeVar("A")
 
 
 class LocalCaller:
-    """Knows the handlers of the services in this process."""
+    """Knows the handlers of the services in this process; for the others it asks `elsewhere`, if that is given."""
 
-    def __init__(self) -> None:
+    def __init__(self, elsewhere: Caller | None = None) -> None:
         self._handlers: dict[tuple[str, str], Handler] = {}
+        self._elsewhere = elsewhere
 
     def offer(self, service: str, name: str, handler: Handler) -> None:
         """Answers this operation from now on. Raises ValueError when somebody does already."""
@@ -24,8 +25,10 @@ class LocalCaller:
         self._handlers[service, name] = handler
 
     async def call(self, operation: Operation[Q, A], request: Q, deadline: Deadline) -> A:
-        """The answer of the service in this process, in time."""
+        """The answer of the service in this process, or of one elsewhere, in time."""
         handler = self._handlers.get((operation.service, operation.name))
+        if handler is None and self._elsewhere is not None:
+            return await self._elsewhere.call(operation, request, deadline)
         if handler is None:
             raise ServiceUnavailable(f"no service in this process answers {operation}")
         if deadline.passed:
