@@ -1,5 +1,6 @@
 """What `makegood` can do. Each command's work is elsewhere, and imported when it is wanted: help answers at once."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -84,6 +85,40 @@ def replay(
     if (baskets is None) != everything:
         raise CommandFailed("say how many: --baskets N, or --all")
     replaying.replay(data, baskets, concurrency, as_json=json)
+
+
+@app.command()
+def simulate(
+    seed: Annotated[int | None, typer.Option(help="Run exactly this world.", min=0)] = None,
+    seeds: Annotated[int | None, typer.Option(help="Run so many worlds; 200 when not said.", min=1)] = None,
+    first: Annotated[int | None, typer.Option("--from", help="The first of them; 1 when not said.", min=0)] = None,
+    orders: Annotated[int, typer.Option(help="Orders placed in each world.", min=1, max=10_000)] = 50,
+    faults: Annotated[float, typer.Option(help="Multiplies how likely every fault is.", min=0.0, max=100.0)] = 1.0,
+    leave_out: Annotated[list[str] | None, typer.Option(help="A fault, or kind, that does not happen.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="A fault, or kind; all others do not happen.")] = None,
+    buyer: Annotated[list[int] | None, typer.Option(help="A buyer; all others stay at home.")] = None,
+    steps: Annotated[int | None, typer.Option(help="End each world after so many steps.", min=1)] = None,
+    about: Annotated[str | None, typer.Option(help="Tell the story of an order's id, a key, … of --seed.")] = None,
+    explain: Annotated[int, typer.Option(help="Shrink and explain so many failing worlds.", min=0, max=20)] = 1,
+    workers: Annotated[int | None, typer.Option(help="Processes; one a core when not said.", min=1, max=256)] = None,
+    json: Json = False,
+) -> None:
+    """Run the whole shop in simulated worlds, in which everything that can fail does, and check every promise.
+
+    The same seed is always the same world. The exit status is 1 when a promise is broken; the first such world is
+    made as small as it gets, told as a story, and can be run again with the command that is shown.
+    """
+    from makegood.cli import simulating
+
+    if seed is not None and (seeds is not None or first is not None):
+        raise CommandFailed("say which worlds: --seed N for one, or --seeds N and --from N for many")
+    if about is not None and seed is None:
+        raise CommandFailed("a story is of one world: say which, with --seed N")
+    begin = seed if seed is not None else 1 if first is None else first
+    chosen = range(begin, begin + (1 if seed is not None else seeds or 200))
+    wanted = simulating.options(orders, faults, steps, leave_out, only, buyer)
+    task = simulating.Task(chosen, wanted, workers or os.cpu_count() or 1, explain, about, stops=steps is not None)
+    simulating.run(task, as_json=json)
 
 
 @app.command()

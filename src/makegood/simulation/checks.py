@@ -1,0 +1,127 @@
+"""What must hold when the faults are over and time has run on: the audit's promises, and what buyers were answered."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import apsw
+
+from makegood.simulation.attempts import Attempt
+from makegood.simulation.database import Disk
+
+SLOWEST_START = 8_000
+"""Milliseconds that a process which died last may take to start again."""
+SWEEP = 4_000
+"""Milliseconds for one sweep, with a failed try of it."""
+
+
+class Broken(NamedTuple):
+    """A promise that does not hold: for what, and how."""
+
+    promise: str
+    subject: str
+    detail: str
+
+
+LOST = "201 is never lost"
+TAKEN = "409 took nothing"
+ONE_ANSWER = "one key has one answer"
+LATE = "P10"
+BUG = "nothing fails that no fault explains"
+DRAINED = "everything comes to rest"
+
+
+def answers(attempts: Iterable[Attempt], orders: apsw.Connection, holders: Mapping[str, Disk]) -> list[Broken]:
+    """What was answered to buyers is so, and stays so."""
+    broken: list[Broken] = []
+    by_key: dict[tuple[str, str], list[Attempt]] = {}
+    for attempt in attempts:
+        by_key.setdefault((attempt.order.user, attempt.order.key), []).append(attempt)
+    for (user, key), of_key in by_key.items():
+        broken += _linear(f"{user} {key}", of_key)
+        for attempt in of_key:
+            broken += _stored(f"{user} {key}", attempt, orders, holders)
+    return broken
+
+
+def late(orders: apsw.Connection, now: int, faults_over: int) -> list[Broken]:
+    """P10: orders that are undecided behind their deadline and one sweep; times in ms UTC."""
+    rows: list[tuple[Any, ...]] = orders.execute(
+        "SELECT order_id, deadline FROM orders WHERE status = 'OPEN'"
+    ).fetchall()
+    return [
+        Broken(LATE, str(order_id), f"undecided {now - deadline} ms past its deadline")
+        for order_id, deadline in rows
+        if max(deadline, faults_over) + SLOWEST_START + SWEEP < now
+    ]
+
+
+def unrest(disks: Mapping[str, Disk]) -> list[Broken]:
+    """What is not at rest: messages not sent, events set aside, tasks not done, orders and payments to be looked at."""
+    waiting: list[Broken] = []
+    for name, disk in disks.items():
+        for table in ("outbox", "tasks", "set_aside"):
+            found = _first(disk, table)
+            if found:
+                waiting.append(Broken(DRAINED, name, f"{table} has {found}"))
+    for name, table in (("orders", "orders"), ("payments", "payments")):
+        found = _first(disks[name], f"{table} WHERE due_at IS NOT NULL")
+        if found:
+            waiting.append(Broken(DRAINED, name, f"{table} still to be looked at: {found}"))
+    return waiting
+
+
+def _first(disk: Disk, rows: str) -> str:
+    """The beginnings of the first few rows, if there are any."""
+    found = disk.connection.execute(f"SELECT * FROM {rows} LIMIT 3").fetchall()  # noqa: S608 - names of this module
+    return "; ".join(" ".join(str(value) for value in row[:4]) for row in found)
+
+
+def _linear(subject: str, attempts: list[Attempt]) -> list[Broken]:
+    """All definite answers to one body are one, and none behind the first of them is indefinite."""
+    broken: list[Broken] = []
+    firsts: dict[object, Attempt] = {}
+    for attempt in sorted(attempts, key=lambda one: one.ended):
+        answer = attempt.answer
+        if answer is None:
+            continue
+        first = firsts.get(attempt.order)
+        if first is None or first.answer is None:
+            if answer.outcome != "undecided":
+                firsts[attempt.order] = attempt
+        elif answer.outcome == "undecided" and attempt.began > first.ended:
+            broken.append(Broken(ONE_ANSWER, subject, f"undecided at {attempt.ended}, decided at {first.ended}"))
+        elif answer.outcome != "undecided" and _essence(attempt) != _essence(first):
+            broken.append(Broken(ONE_ANSWER, subject, f"{_essence(first)}, then {_essence(attempt)}"))
+    taken = [first for first in firsts.values() if first.answer is not None and first.answer.outcome != "key_reused"]
+    if len(taken) > 1:
+        broken.append(Broken(ONE_ANSWER, subject, "two bodies were taken for one key"))
+    return broken
+
+
+def _essence(attempt: Attempt) -> tuple[str, str, int]:
+    answer = attempt.answer
+    assert answer is not None
+    return (answer.outcome, answer.refusal, answer.order.order_id if answer.order else 0)
+
+
+def _stored(subject: str, attempt: Attempt, orders: apsw.Connection, holders: Mapping[str, Disk]) -> list[Broken]:
+    answer = attempt.answer
+    if answer is None or answer.order is None or answer.outcome == "undecided":
+        return []
+    order = answer.order
+    found = orders.execute("SELECT decision, amount_due FROM orders WHERE order_id = ?", (order.order_id,)).fetchone()
+    expected = "confirmed" if answer.outcome == "confirmed" else answer.refusal
+    if found != (expected, attempt.order.amount_due):
+        return [Broken(LOST, subject, f"order {order.order_id} was answered {expected}, and is {found}")]
+    if answer.outcome == "confirmed":
+        return []
+    return [
+        Broken(TAKEN, subject, f"{name} holds something for refused order {order.order_id}")
+        for name, disk in holders.items()
+        if _holds(disk, order.order_id)
+    ]
+
+
+def _holds(disk: Disk, order_id: int) -> bool:
+    statement = "SELECT 1 FROM reservations WHERE order_id = ? AND state = 'TAKEN'"
+    return disk.connection.execute(statement, (order_id,)).fetchone() is not None
