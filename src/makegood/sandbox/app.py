@@ -9,6 +9,8 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import Scope
 
+from makegood.unread import DiscardsUnread
+
 from . import cashier_page, control, metrics
 from .alipay.gateway import Gateway
 from .alipay.merchant import GATEWAY_PATH
@@ -36,7 +38,7 @@ def build_app(platform: Platform) -> App:
         openapi_config=None,
         logging_config=None,
     )
-    return HotRoutes(cast(App, framework), platform.gateway, platform.cashier)
+    return DiscardsUnread(HotRoutes(cast(App, framework), platform.gateway, platform.cashier))
 
 
 def _alipay(gateway: Gateway) -> HTTPRouteHandler:

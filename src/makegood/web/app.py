@@ -7,6 +7,7 @@ from typing import Any
 from litestar import Litestar, Request, Response
 from litestar.handlers import HTTPRouteHandler
 
+from makegood.unread import DiscardsUnread
 from makegood.web import buying, catalogue, console, docs, events, health, ops, pages, qr, sessions
 from makegood.web.access import Access
 from makegood.web.asgi import NO_STORE, SECURITY, Message, Receive, Reply, Scope, Send, reply_of, send_reply
@@ -56,9 +57,17 @@ class WebApp:
         self._hot = hot
         self._streams = streams
         self._metrics = metrics
+        self._whole = DiscardsUnread(self._route)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request."""
+        await self._whole(scope, receive, send)
+
+    def drain(self) -> None:
+        """Ends the event streams, and says not ready; other requests are still answered."""
+        self._streams.end()
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._framework(scope, receive, send)
             return
@@ -69,10 +78,6 @@ class WebApp:
             await self._answer(NOTICES, "POST", self._hot.notify, scope, receive, send)
         else:
             await self._pass_on(scope, receive, send)
-
-    def drain(self) -> None:
-        """Ends the event streams, and says not ready; other requests are still answered."""
-        self._streams.end()
 
     async def _answer(self, route: str, allow: str, hot: Hot, scope: Scope, receive: Receive, send: Send) -> None:
         clock = asyncio.get_running_loop().time

@@ -19,10 +19,6 @@ T = TypeVar("T")
 
 BODY_TIMEOUT = 10.0
 """Seconds within which a body must have arrived."""
-DISCARD_TIMEOUT = 2.0
-"""Seconds for which a body that is too large is read on."""
-MOST_DISCARDED = 16 * 1024 * 1024
-"""Most bytes that are read of it."""
 
 SECURITY: tuple[Header, ...] = (
     (b"x-content-type-options", b"nosniff"),
@@ -73,18 +69,14 @@ async def read_body(
     Raises Problem: body_too_large, incomplete_body, request_timeout.
     """
     if _announces_more(announced, limit):
-        if not _announces_more(announced, limit + MOST_DISCARDED):
-            await discard(receive)
         raise _too_large(limit)
     try:
-        body, more = await _in_time(_collected(receive, limit), seconds, limits)
+        body = await _in_time(_collected(receive, limit), seconds, limits)
     except TimeoutError as error:
         raise Problem("request_timeout") from error
-    if body is not None:
-        return body
-    if more:
-        await discard(receive)
-    raise _too_large(limit)
+    if body is None:
+        raise _too_large(limit)
+    return body
 
 
 async def _in_time(body: Coroutine[Any, Any, T], seconds: float, limits: TimeLimits | None) -> T:
@@ -103,8 +95,8 @@ def _announces_more(announced: bytes | None, limit: int) -> bool:
     return announced is not None and announced.isdigit() and (len(announced) > 15 or int(announced) > limit)
 
 
-async def _collected(receive: Receive, limit: int) -> tuple[bytes | None, bool]:
-    """The body, or None when it is larger than the limit, and whether there is more of it."""
+async def _collected(receive: Receive, limit: int) -> bytes | None:
+    """The body, or None when it is larger than the limit."""
     parts: list[bytes] = []
     size = 0
     while True:
@@ -113,24 +105,10 @@ async def _collected(receive: Receive, limit: int) -> tuple[bytes | None, bool]:
             raise Problem("incomplete_body")
         parts.append(message.get("body", b""))
         size += len(parts[-1])
-        more = message.get("more_body", False)
         if size > limit:
-            return None, more
-        if not more:
-            return (parts[0] if len(parts) == 1 else b"".join(parts)), False
-
-
-async def discard(receive: Receive) -> None:
-    """Reads what is left of the body for a little: who is answered while it sends sees a broken connection instead."""
-    size, more = 0, True
-    try:
-        async with asyncio.timeout(DISCARD_TIMEOUT):
-            while more and size <= MOST_DISCARDED:
-                message = await receive()
-                size += len(message.get("body", b""))
-                more = message.get("more_body", False)
-    except TimeoutError:
-        return
+            return None
+        if not message.get("more_body", False):
+            return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def check_json(content_type: bytes | None) -> None:

@@ -10,7 +10,7 @@ from makegood.engine.time_limits import TimeLimits
 from makegood.shop.orders import contracts as orders
 from makegood.shop.payments import contracts as payments
 from makegood.shop.types import MAX_KEY, VISIBLE
-from makegood.web.asgi import Header, Receive, Reply, Scope, check_json, decode, discard, read_body
+from makegood.web.asgi import Header, Receive, Reply, Scope, check_json, decode, read_body
 from makegood.web.port import Shop
 from makegood.web.problems import Problem
 from makegood.web.requests import NewOrder, place_order
@@ -53,13 +53,9 @@ class HotRoutes:
     async def place(self, scope: Scope, receive: Receive) -> Reply:
         """POST /api/orders."""
         headers = _order_headers(scope["headers"])
-        try:
-            user = self._tokens.user_of(headers.authorization)
-            check_json(headers.content_type)
-            key = _key(headers.keys)
-        except Problem:
-            await discard(receive)
-            raise
+        user = self._tokens.user_of(headers.authorization)
+        check_json(headers.content_type)
+        key = _key(headers.keys)
         body = await read_body(receive, ORDER_LIMIT, headers.content_length, limits=self._limits)
         order = place_order(decode(self._orders, body), user, key)
         return self._placed(await self._shop.call(orders.PLACE, order, Deadline.after(ORDER_TIMEOUT)))

@@ -16,7 +16,7 @@ from makegood.web.asgi import read_body
 from makegood.web.problems import KINDS, Problem
 from tests.unit.web.peer import PeerShop
 from tests.unit.web.people import OPERATORS_TOKEN, Buyer, order_body
-from tests.unit.web.raw import Message, RawAnswer, ask
+from tests.unit.web.raw import Message, RawAnswer, ask, scope_of
 
 JSON = (b"content-type", b"application/json")
 LINE = {"sku": "tea", "quantity": 1, "unit_price": 1_000}
@@ -290,7 +290,8 @@ async def test_a_refused_order_is_read_to_its_end(app: WebApp) -> None:
     async def send(message: Message) -> None:
         answers.append(message)
 
-    await app({"type": "http", "method": "POST", "path": "/api/orders", "headers": []}, receive, send)
+    scope = scope_of("POST", "/api/orders", [(b"transfer-encoding", b"chunked")])
+    await app(scope, receive, send)
     assert (answers[0]["status"], body) == (401, [])
 
 
