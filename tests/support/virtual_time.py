@@ -1,60 +1,15 @@
-"""An event loop whose time jumps to the next timer: an hour of waiting takes no time at all."""
+"""Scenarios on an event loop whose time jumps to the next timer: an hour of waiting takes no time at all."""
 
 import asyncio
-import heapq
 import inspect
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from makegood.simulation.loop import VirtualTimeLoop
 from tests.support.world import ManualWorld
 
 T = TypeVar("T")
-
-LONGEST = 30 * 86_400.0
-"""Seconds of its own time after which a scenario has hung."""
-
-
-class VirtualTimeLoop(asyncio.BaseEventLoop):
-    """An event loop without sockets, threads or waiting; what blocks must run in line."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._now = 0.0
-
-    def time(self) -> float:
-        """Seconds since the loop was made."""
-        return self._now
-
-    def _run_once(self) -> None:
-        scheduled: list[Any] = self._scheduled  # type: ignore[attr-defined]
-        ready: Any = self._ready  # type: ignore[attr-defined]
-        if not ready:
-            self._jump(scheduled)
-        while scheduled and scheduled[0].when() <= self._now:
-            timer = heapq.heappop(scheduled)
-            timer._scheduled = False
-            ready.append(timer)
-        for _ in range(len(ready)):
-            handle = ready.popleft()
-            if not handle.cancelled():
-                handle._run()
-
-    def _jump(self, scheduled: list[Any]) -> None:
-        while scheduled and scheduled[0].cancelled():
-            heapq.heappop(scheduled)._scheduled = False
-        if not scheduled:
-            raise RuntimeError("everybody waits for somebody else: nothing will ever happen")
-        self._now = max(self._now, scheduled[0].when())
-        if self._now > LONGEST:
-            raise RuntimeError(f"the scenario still runs after {LONGEST:.0f} s of its own time")
-
-    def _process_events(self, event_list: list[Any]) -> None:
-        """There are none: nothing outside can happen."""
-
-    def _write_to_self(self) -> None:
-        """Nobody else's thread could wake this loop."""
-
 
 class VirtualWorld(ManualWorld):
     """A world whose clock is the loop's; `advance` puts it ahead of the loop's timers."""

@@ -99,8 +99,7 @@ class OutboxRelay:
         Raises ValueError for a message that no broker takes. Runs on the writer's thread: of what the event loop's
         thread changes too it touches `_published` alone, by single calls.
         """
-        rows = [*self._event_rows(tx), *(self._message_row(tx, sent) for sent in tx.outgoing.messages)]
-        validate([_message(row) for row in rows])
+        rows = self._rows(tx) if tx.outgoing.events or tx.outgoing.messages else []
         tx.insert(self._table, rows)
         published = [self._published.popleft() for _ in range(min(DELETE, len(self._published)))]
         try:
@@ -192,6 +191,11 @@ class OutboxRelay:
         if not self._waiting:
             self._arrived.clear()
             self._drained.set()
+
+    def _rows(self, tx: BaseTransaction) -> list[Outbox]:
+        rows = [*self._event_rows(tx), *(self._message_row(tx, sent) for sent in tx.outgoing.messages)]
+        validate([_message(row) for row in rows])
+        return rows
 
     def _event_rows(self, tx: BaseTransaction) -> list[Outbox]:
         groups: dict[tuple[str, str], list[Published]] = {}

@@ -40,11 +40,10 @@ Q = TypeVar("Q")
 A = TypeVar("A")
 
 LOOK_EVERY = 1.0
-"""Seconds between looks for what is due and nobody says so: tasks, outbox rows of dead processes, set-aside events."""
+"""Seconds between looks for what is due and nobody says so: tasks, outbox rows of dead processes, set-aside events.
+Then published outbox rows are deleted, too, if no other commit came along."""
 RETRIES = 64
 """Most set-aside events tried at one look."""
-TIDY_EVERY = 1.0
-"""Seconds after which published outbox rows are deleted though no other commit came along."""
 TAKE_OVER = 256
 """Most outbox rows taken over, or read of what an earlier life left, at once."""
 ROOM_EVERY = 1.0
@@ -145,7 +144,6 @@ class ServiceRuntime:
         if self._alone:
             self._beginnings.spawn("left behind", self._relay_left_behind)
         self._beginnings.every(LOOK_EVERY, "what is due", self._look)
-        self._beginnings.every(TIDY_EVERY, "tidy", self._tidy)
         self._beginnings.every(PRUNE_EVERY, "inbox", partial(self._sweep, self._prune, 256))
         self._beginnings.spawn("tasks", self.tasks.run)
         for spec in self.service.specs(SweepSpec):
@@ -255,6 +253,7 @@ class ServiceRuntime:
             self.tasks.wake()
         if due.outbox:
             await self._take_over()
+        await self._tidy()
         for row in due.set_aside:
             await self._retry(row)
 

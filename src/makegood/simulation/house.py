@@ -64,7 +64,7 @@ class Settings(NamedTuple):
     def of(cls, seed: int) -> "Settings":
         """As the seed says."""
         chance = Random(f"settings {seed}")
-        return cls(chance.choice((2.0, 5.0)), chance.choice((12.0, 25.0)))
+        return cls(chance.choice((2.0, 5.0)), chance.choice((8.0, 16.0)))
 
     def payments(self) -> PaymentsSettings:
         """What the payments service is told."""

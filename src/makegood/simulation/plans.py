@@ -62,8 +62,8 @@ def _plan(chance: Random, number: int, at: int, market: Market, settings: Orders
     return Plan(
         order=_order(chance, number, at, market, settings),
         wait=chance.expovariate(1.0),
-        twins=chance.choice((1, 1, 1, 2, 3)),
-        again=chance.random() < 0.3,
+        twins=chance.choice((1, 1, 1, 1, 2, 3)),
+        again=chance.random() < 0.2,
         misuse=chance.random() < 0.1,
         then=chance.choices(list(LIKELY), list(LIKELY.values()))[0],
         pause=chance.choice((0.0, 0.01, 0.2, 2.0)),

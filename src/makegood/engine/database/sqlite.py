@@ -3,10 +3,10 @@
 WAL, synchronous=FULL and BEGIN IMMEDIATE: what was answered is on disk, and one writer at a time decides.
 """
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
 
 import apsw
@@ -75,17 +75,25 @@ def _statements(table: Table[Any, Any]) -> _Statements:
     return _Statements(table)
 
 
-@contextmanager
-def _translated() -> Generator[None]:
-    """The engine's errors for SQLite's; what is neither is a bug and passes through."""
-    try:
-        yield
-    except apsw.ConstraintError as error:
-        if getattr(error, "extendedresult", 0) in _DUPLICATE:
+class _Translated:
+    """A block that raises the engine's errors for SQLite's; what is neither is a bug and passes through.
+
+    A class and not a generator: every verb passes here, and a generator would cost it a microsecond and a half.
+    """
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        """Nothing to do."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if isinstance(error, apsw.ConstraintError) and getattr(error, "extendedresult", 0) in _DUPLICATE:
             raise DuplicateKey(str(error)) from error
-        raise
-    except _UNAVAILABLE as error:
-        raise DatabaseUnavailable(f"SQLite: {error}; check the disk and who else has the file open") from error
+        if isinstance(error, _UNAVAILABLE):
+            raise DatabaseUnavailable(f"SQLite: {error}; check the disk and who else has the file open") from error
+
+
+_translated = _Translated()
 
 
 class SqliteTransaction(BaseTransaction):
@@ -159,7 +167,7 @@ class SqliteTransaction(BaseTransaction):
     def insert(self, table: Table[R, K], rows: Sequence[R]) -> None:
         """Adds rows; raises DuplicateKey when one exists, whereupon the whole batch runs again."""
         if rows:
-            with _translated():
+            with _translated:
                 self._connection.executemany(_statements(table).insert, map(msgspec.structs.astuple, rows))
             self._claim(table.name, [table.key_of(row) for row in rows])
 
@@ -171,7 +179,7 @@ class SqliteTransaction(BaseTransaction):
         self._require(table.name, [table.key_of(row) for row in changed])
         sql = _statements(table)
         values = [msgspec.structs.astuple(row) for row in changed]
-        with _translated():
+        with _translated:
             self._connection.executemany(sql.update, [[row[at] for at in sql.update_at] for row in values])
 
     def delete(self, table: Table[R, K], keys: Iterable[K]) -> None:
@@ -180,18 +188,18 @@ class SqliteTransaction(BaseTransaction):
         if not gone:
             return
         self._require(table.name, gone)
-        with _translated():
+        with _translated:
             self._connection.executemany(_statements(table).delete, _marks(table, gone))
 
     def discard(self, table: Table[R, K], keys: Sequence[K]) -> None:
         """Removes rows unseen; only for rows that nobody but this process touches."""
         if keys:
-            with _translated():
+            with _translated:
                 self._connection.executemany(_statements(table).delete, _marks(table, list(keys)))
 
     def _rows(self, table: Table[R, Any], text: str, marks: Sequence[Any]) -> list[R]:
         row = table.row
-        with _translated():  # the first row is read by executemany itself
+        with _translated:  # the first row is read by executemany itself
             return [row(*values) for values in self._connection.executemany(text, marks)]
 
 
@@ -219,7 +227,7 @@ class SqliteDatabase:
     @classmethod
     def open(cls, path: Path, world: World, executors: Executors) -> Self:
         """A database file that has been migrated; raises DatabaseUnavailable when it cannot be opened."""
-        with _translated():
+        with _translated:
             connections = Connections(_connect(path), _connect(path, reads=True), _connect(path, reads=True))
             return cls(connections, world, executors)
 
@@ -244,11 +252,11 @@ class SqliteDatabase:
     def transact(self, work: Work[T]) -> T:
         """The same as `write`, on the calling thread."""
         self._abandon(self._writer)
-        with _translated():
+        with _translated:
             self._writer.execute("BEGIN IMMEDIATE")
         try:
             answer = work(self.transaction_on(self._writer))
-            with _translated():
+            with _translated:
                 self._writer.execute("COMMIT")
         except BaseException:
             self._abandon(self._writer)
@@ -272,7 +280,7 @@ class SqliteDatabase:
 
     def _look(self, connection: apsw.Connection, work: Work[T]) -> T:
         self._abandon(connection)
-        with _translated():
+        with _translated:
             connection.execute("BEGIN")
         try:
             return work(self.transaction_on(connection))
@@ -281,8 +289,8 @@ class SqliteDatabase:
 
     def _abandon(self, connection: apsw.Connection) -> None:
         """Rolls back what failed now, or what a roll-back that failed or a process that died left open."""
-        with _translated():
-            if connection.in_transaction:
+        if connection.in_transaction:
+            with _translated:
                 connection.execute("ROLLBACK")
 
 
