@@ -153,7 +153,8 @@ def _checked(function: BatchWork[Q, A], tx: Any, requests: Sequence[Q]) -> list[
 
 
 def _failed(function: Callable[..., Any], request: object, bug: Exception) -> OperationFailed:
-    name = getattr(function, "__qualname__", str(function))
+    bare = getattr(function, "func", function)  # of a partial
+    name = getattr(bare, "__qualname__", str(bare))
     log.error("%s failed for %.500r", name, request, exc_info=bug)
     failed = OperationFailed(f"{name}: {type(bug).__name__}: {bug}")
     failed.__cause__ = bug

@@ -17,13 +17,15 @@ class Surroundings(NamedTuple):
     """What a platform is told about the place where it runs.
 
     `cashier` is the URL a QR code's own part is appended to. With `remote_notify` merchants on other machines are
-    notified, too. The notifier has so many senders, and sleeps so many seconds at most.
+    notified, too. The notifier has so many senders, and sleeps so many seconds at most. With `codes_survive` the code
+    of a trade that was closed before anybody scanned it can still be scanned, until it expires.
     """
 
     cashier: str
     remote_notify: bool = False
     senders: int = SENDERS
     max_sleep: float = MAX_SLEEP_SECONDS
+    codes_survive: bool = False
 
 
 class Platform(NamedTuple):
@@ -57,5 +59,6 @@ def build(
         around.cashier,
         remote_notify=around.remote_notify,
         wake_notifier=notifier.wake,
+        codes_survive=around.codes_survive,
     )
     return Platform(store, clock, merchant, gateway, Cashier(store, notifier.wake), notifier)

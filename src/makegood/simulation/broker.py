@@ -12,7 +12,6 @@ import apsw
 from makegood.engine.broker.embedded import EmbeddedBroker
 from makegood.engine.broker.port import Broker, Delivery, Groups, Message, Subscription
 from makegood.engine.errors import BrokerUnavailable, DeadlineExceeded
-from makegood.engine.executor import Executor
 from makegood.simulation.faults import Fault
 from makegood.simulation.life import Life, Machine, Moment
 from makegood.simulation.network import INSIDE, Network, Unreachable, Work
@@ -48,10 +47,29 @@ class MortalExecutor:
         """Nothing to wait for."""
 
 
-def open_broker(store: apsw.Connection, life: Life) -> EmbeddedBroker:
+class FailingExecutor(MortalExecutor):
+    """The same over a disk that fails now and then: before the work is done, or after."""
+
+    def __init__(self, life: Life, world: World) -> None:
+        super().__init__(life)
+        self._world = world
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """The result of `work`, or what it raised; or apsw's error."""
+        faults = self._world.faults
+        fails = faults.happens(Fault.STORE_FAILS, "broker")
+        after = fails and faults.size(Fault.STORE_FAILS) < 0.5
+        if fails and not after:
+            raise apsw.FullError("database or disk is full")
+        answer = await super().run(work)
+        if after:
+            raise apsw.IOError("disk I/O error")
+        return answer
+
+
+def open_broker(store: apsw.Connection, life: Life, world: World) -> EmbeddedBroker:
     """The broker over what is stored, in this life."""
-    executor: Executor = MortalExecutor(life)
-    return EmbeddedBroker.open(store, life, executor)
+    return EmbeddedBroker.open(store, life, FailingExecutor(life, world))
 
 
 class RemoteBroker:

@@ -1,10 +1,13 @@
 """What must hold when the faults are over and time has run on: the audit's promises, and what buyers were answered."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import apsw
 
+from makegood.engine.reservations import CANCELLED
+from makegood.shop.orders.tables import OrderRow
+from makegood.shop.orders.view import changes_after_first
 from makegood.simulation.attempts import Attempt
 from makegood.simulation.database import Disk
 
@@ -24,6 +27,9 @@ class Broken(NamedTuple):
 
 LOST = "201 is never lost"
 TAKEN = "409 took nothing"
+FAIR = "201 is for the shop's own sums only"
+IN_TIME = "nobody is cancelled before the time is over"
+KEPT = "who has paid is not cancelled"
 ONE_ANSWER = "one key has one answer"
 LATE = "P10"
 BUG = "nothing fails that no fault explains"
@@ -70,6 +76,29 @@ def unrest(disks: Mapping[str, Disk]) -> list[Broken]:
     return waiting
 
 
+def cancelled(
+    orders: Iterable[OrderRow], withdrawn: Container[int], paid_at: Mapping[int, int], skew: int
+) -> list[Broken]:
+    """Orders that were cancelled though nobody wanted it and there was time left, or though they were paid in time.
+
+    `paid_at`: when the platform took the first payment of an order, in ms UTC; clocks differ by at most `skew` ms.
+    """
+    broken: list[Broken] = []
+    for order in orders:
+        end = next((one for one in changes_after_first(order) if one.status == "CANCELLED"), None)
+        if end is None or order.decision not in ("confirmed", CANCELLED):
+            continue
+        limit = order.pay_by if order.decision == "confirmed" else order.deadline
+        unpaid = end.payment_status == "UNPAID"
+        if unpaid and order.order_id not in withdrawn and end.at < limit - skew:
+            broken.append(
+                Broken(IN_TIME, str(order.order_id), f"{end.why} {limit - end.at} ms before its time was over")
+            )
+        if unpaid and paid_at.get(order.order_id, end.at) < end.at - skew:
+            broken.append(Broken(KEPT, str(order.order_id), f"cancelled at {end.at}, paid {paid_at[order.order_id]}"))
+    return broken
+
+
 def _first(disk: Disk, rows: str) -> str:
     """The beginnings of the first few rows, if there are any."""
     found = disk.connection.execute(f"SELECT * FROM {rows} LIMIT 3").fetchall()  # noqa: S608 - names of this module
@@ -111,6 +140,8 @@ def _stored(subject: str, attempt: Attempt, orders: apsw.Connection, holders: Ma
     order = answer.order
     found = orders.execute("SELECT decision, amount_due FROM orders WHERE order_id = ?", (order.order_id,)).fetchone()
     expected = "confirmed" if answer.outcome == "confirmed" else answer.refusal
+    if answer.outcome == "confirmed" and not attempt.fair:
+        return [Broken(FAIR, subject, f"order {order.order_id} was confirmed with a wrong sum")]
     if found != (expected, attempt.order.amount_due):
         return [Broken(LOST, subject, f"order {order.order_id} was answered {expected}, and is {found}")]
     if answer.outcome == "confirmed":

@@ -31,6 +31,7 @@ class Fault(StrEnum):
     PARTITION = "two machines do not reach each other for a while"
     PUBLISH_REFUSED = "the broker does not take messages"
     PUBLISH_UNANSWERED = "the broker stores messages, its answer is lost"
+    STORE_FAILS = "the broker's store fails a commit, before it takes effect or after"
     DELIVERY_LATE = "a message is delivered late"
     DELIVERY_TWICE = "a message is delivered twice"
     DELIVERY_SHUFFLED = "messages are delivered out of order"
@@ -39,6 +40,7 @@ class Fault(StrEnum):
     PLATFORM_SLOW = "the payment platform takes long"
     PLATFORM_DEAF = "a call to the payment platform never arrives"
     PLATFORM_MUTE = "the payment platform does it, and answers with an error, or never"
+    PLATFORM_TWICE = "a call to the payment platform arrives twice"
     NOTICE_LATE = "a platform's notification takes long, and is overtaken"
     NOTICE_LOST = "a platform's notification never arrives"
     NOTICE_TWICE = "a platform's notification arrives twice"
@@ -61,6 +63,7 @@ RATES = {
     Fault.PARTITION: 0.003,
     Fault.PUBLISH_REFUSED: 0.05,
     Fault.PUBLISH_UNANSWERED: 0.05,
+    Fault.STORE_FAILS: 0.02,
     Fault.DELIVERY_LATE: 0.05,
     Fault.DELIVERY_TWICE: 0.1,
     Fault.DELIVERY_SHUFFLED: 0.3,
@@ -69,6 +72,7 @@ RATES = {
     Fault.PLATFORM_SLOW: 0.05,
     Fault.PLATFORM_DEAF: 0.03,
     Fault.PLATFORM_MUTE: 0.05,
+    Fault.PLATFORM_TWICE: 0.05,
     Fault.NOTICE_LATE: 0.2,
     Fault.NOTICE_LOST: 0.1,
     Fault.NOTICE_TWICE: 0.1,

@@ -194,5 +194,5 @@ class House:
         return [Broken(DRAINED, one.group, f"{one.backlog} messages are not delivered") for one in stats if one.backlog]
 
     def _open_broker(self, life: Life) -> EmbeddedBroker:
-        self._live_broker = open_broker(self._broker_store, life)
+        self._live_broker = open_broker(self._broker_store, life, self._world)
         return self._live_broker

@@ -14,6 +14,8 @@ from makegood.simulation.database import Disk
 from makegood.simulation.world import World
 
 PRICES = (100, 250, 990, 5_000, 12_000)
+LIMITED, LIMIT = 1, 3
+"""The good of which a buyer may have no more than so many pieces."""
 COUPON_VALUE, COUPON_MINIMUM = 300, 1_000
 DAY = 86_400_000
 
@@ -30,7 +32,9 @@ class Market(NamedTuple):
         """As the seed says: one SKU is hot, and not all that is wanted is there."""
         chance = Random(f"market {world.seed}")
         goods = tuple(
-            LoadGood(f"sku-{at}", f"good {at}", price, chance.randint(orders // 4 + 1, orders + 1))
+            LoadGood(
+                f"sku-{at}", f"good {at}", price, chance.randint(1, orders // 2 + 1), LIMIT if at == LIMITED else None
+            )
             for at, price in enumerate(PRICES)
         )
         users = tuple(LoadUser(f"buyer-{at}", chance.choice((0, 500, 20_000))) for at in range(buyers))

@@ -34,13 +34,13 @@ class Link(NamedTuple):
     slow: Fault
     request_lost: Fault
     reply_lost: Fault
-    twice: Fault | None
+    twice: Fault
     slowest: float = SLOW
 
 
 INSIDE = Link(Fault.CALL_SLOW, Fault.REQUEST_LOST, Fault.REPLY_LOST, Fault.CALL_TWICE)
 """Between the shop's own machines, and from its buyers to it."""
-TO_PLATFORM = Link(Fault.PLATFORM_SLOW, Fault.PLATFORM_DEAF, Fault.PLATFORM_MUTE, None, 8.0)
+TO_PLATFORM = Link(Fault.PLATFORM_SLOW, Fault.PLATFORM_DEAF, Fault.PLATFORM_MUTE, Fault.PLATFORM_TWICE, 8.0)
 FROM_PLATFORM = Link(Fault.NOTICE_LATE, Fault.NOTICE_LOST, Fault.NOTICE_UNANSWERED, Fault.NOTICE_TWICE, 40.0)
 
 
@@ -89,8 +89,9 @@ class Network:
         trace.tell(name, f"asks {target.name}", lambda: f"{call.what} {_words(request)}")
         timer = self._world.later(max(0.0, until - self._world.loop.time()), _expire, call)
         self._send(call, work)
-        if link.twice is not None and self._world.faults.happens(link.twice, f"{name}: {what}"):
-            self._world.later(self._delay(call), self._arrive, call, work)
+        if self._world.faults.happens(link.twice, f"{name}: {what}"):
+            late = link.slowest * self._world.faults.size(link.twice) ** 2
+            self._world.later(self._delay(call) + late, self._arrive, call, work)
         try:
             answer = await call.answer
         except Exception as error:

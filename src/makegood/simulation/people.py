@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -39,6 +40,8 @@ class Town:
     def __init__(self, world: World, network: Network, house: House, platforms: Platforms) -> None:
         self.world = world
         self.attempts: list[Attempt] = []
+        self.withdrawn: set[int] = set()
+        """Orders that their buyers wanted cancelled."""
         self.known: dict[int, orders.Order] = {}
         """Confirmed orders, as their buyers first saw them."""
         self._network, self._house, self._platforms = network, house, platforms
@@ -57,11 +60,11 @@ class Town:
         except (EngineError, Unreachable):
             return None
 
-    async def place(self, order: orders.PlaceOrder) -> orders.Placed | None:
+    async def place(self, order: orders.PlaceOrder, *, fair: bool) -> orders.Placed | None:
         """Sends an order once."""
         began = self.world.loop.time()
         answer = await self.ask(order.user, orders.PLACE, order, PLACING)
-        self.attempts.append(Attempt(order, began, self.world.loop.time(), answer))
+        self.attempts.append(Attempt(order, fair, began, self.world.loop.time(), answer))
         if answer is not None and answer.outcome == "confirmed" and answer.order is not None:
             self.known.setdefault(answer.order.order_id, answer.order)
         return answer
@@ -106,12 +109,12 @@ class Buyer:
 
     async def _place(self, plan: Plan) -> orders.Order | None:
         town, order = self._town, plan.order
-        asking = town.again(lambda: town.place(order), _placed)
-        answer, *_ = await asyncio.gather(asking, *[town.place(order) for _ in range(plan.twins - 1)])
+        place = partial(town.place, order, fair=plan.fair)
+        answer, *_ = await asyncio.gather(town.again(place, _placed), *[place() for _ in range(plan.twins - 1)])
         if plan.misuse:
-            await town.place(msgspec.structs.replace(order, amount_due=order.amount_due + 7))
+            await town.place(msgspec.structs.replace(order, amount_due=order.amount_due + 7), fair=False)
         if plan.again:
-            await town.place(order)
+            await place()
         confirmed = answer is not None and answer.outcome == "confirmed"
         return answer.order if answer is not None and confirmed else None
 
@@ -148,6 +151,7 @@ class Buyer:
     async def _cancel(self, order: orders.Order) -> None:
         change = orders.ChangeOrder(order.order_id, order.user)
         town = self._town
+        town.withdrawn.add(order.order_id)
         await town.again(lambda: town.ask(order.user, orders.CANCEL, change, WAITING), _changed)
 
     async def _refund(self, order: orders.Order, pause: float, *, ship: bool) -> None:

@@ -34,7 +34,7 @@ LIKELY = {
 
 
 class Plan(NamedTuple):
-    """One order: times in seconds.
+    """One order: times in seconds. `fair`: its sums are the shop's own.
 
     `twins`: how many times it is sent at once. `again`: whether it is sent again when the answer is there.
     `misuse`: whether the key is used for another body, too. `refund`: after this long a paid order is to be refunded,
@@ -42,6 +42,7 @@ class Plan(NamedTuple):
     """
 
     order: PlaceOrder
+    fair: bool
     wait: float
     twins: int
     again: bool
@@ -59,8 +60,10 @@ def plans_of(seed: int, number: int, count: int, market: Market, settings: Order
 
 
 def _plan(chance: Random, number: int, at: int, market: Market, settings: OrdersSettings) -> Plan:
+    order, fair = _order(chance, number, at, market, settings)
     return Plan(
-        order=_order(chance, number, at, market, settings),
+        order=order,
+        fair=fair,
         wait=chance.expovariate(1.0),
         twins=chance.choice((1, 1, 1, 1, 2, 3)),
         again=chance.random() < 0.2,
@@ -72,7 +75,7 @@ def _plan(chance: Random, number: int, at: int, market: Market, settings: Orders
     )
 
 
-def _order(chance: Random, number: int, at: int, market: Market, settings: OrdersSettings) -> PlaceOrder:
+def _order(chance: Random, number: int, at: int, market: Market, settings: OrdersSettings) -> tuple[PlaceOrder, bool]:
     user = market.users[number]
     lines = _lines(chance, market)
     goods_amount = sum(line.quantity * line.unit_price for line in lines)
@@ -84,7 +87,8 @@ def _order(chance: Random, number: int, at: int, market: Market, settings: Order
     balance = min(due, chance.choice((0, user.balance // 2, user.balance)))
     wrong = 1 if chance.random() < 0.05 else 0  # an amount that the shop does not agree to
     coupon_id = coupon.coupon_id if coupon else None
-    return PlaceOrder(user.user, f"key-{number}-{at}", lines, coupon_id, balance, fee, due - balance + wrong)
+    amount_due = due - balance + wrong
+    return PlaceOrder(user.user, f"key-{number}-{at}", lines, coupon_id, balance, fee, amount_due), not wrong
 
 
 def _lines(chance: Random, market: Market) -> tuple[Line, ...]:

@@ -6,6 +6,7 @@ A shop with one kind of platform has a second merchant there as its second chann
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
+from random import Random
 from typing import Any
 
 import apsw
@@ -38,6 +39,8 @@ NOTIFY = 5.0
 CASHIER = 5.0
 """Seconds a buyer waits for the cashier."""
 PAGE = 500
+CODES_SURVIVE = 0.7
+"""How often a platform lets a code be scanned whose trade was closed before, as the real one does."""
 
 
 class Platforms:
@@ -60,6 +63,14 @@ class Platforms:
         """A buyer scans the code and pays; what comes of it the shop is told."""
         await self._channels[channel].pay(user, pay_url)
 
+    def paid(self) -> list[tuple[str, int]]:
+        """The number of every trade that was paid, and when by its platform's clock, in ms UTC."""
+        statement = "SELECT out_trade_no, paid_at FROM trades WHERE paid_at IS NOT NULL ORDER BY id"
+        found: list[tuple[Any, ...]] = []
+        for channel in self._channels.values():
+            found += channel.connection.execute(statement).fetchall()
+        return [(number, at) for number, at in found]
+
     def ledgers(self) -> dict[str, "_Ledger"]:
         """What each platform has written down, for the audit."""
         return {name: _Ledger(channel.connection) for name, channel in self._channels.items()}
@@ -74,6 +85,7 @@ class _Channel:
         self._name, self._world, self._network, self._platforms = name, world, network, platforms
         self._url = f"http://{name}.simulated"
         self._account = Account(f"app of {name}", f"seller of {name}", f"{CHANNELS.index(name):04d}", "", "")
+        self._codes_survive = Random(f"{name} {world.seed}").random() < CODES_SURVIVE
         self._keys = Keys(key(f"merchant of {name}"), key(f"platform {name}"))
 
     def gateway(self, life: Life) -> Alipay:
@@ -107,7 +119,13 @@ class _Channel:
             Signer(merchant.platform_key, run),
             partial(self._post, life),
             NoFaults(),
-            Surroundings(f"{self._url}/cashier/", remote_notify=True, senders=4, max_sleep=30.0),
+            Surroundings(
+                f"{self._url}/cashier/",
+                remote_notify=True,
+                senders=4,
+                max_sleep=30.0,
+                codes_survive=self._codes_survive,
+            ),
         )
         life.spawn(platform.store.run(), f"store of {life}")
         life.spawn(platform.notifier.run(), f"notifier of {life}")

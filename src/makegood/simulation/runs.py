@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Container
 from contextlib import suppress
 from functools import partial
+from random import Random
 from typing import Any
 
 import msgspec
@@ -40,6 +41,14 @@ PEOPLE = 300.0
 """Seconds that buyers may take for all they mean to do."""
 REST = 900.0
 """Seconds more after which everything has come to rest, or never does."""
+
+
+LEAPS = 0.2
+"""How often days go by when everything has come to rest."""
+LEAP = (2 * 3_600_000, 8 * 86_400_000)
+"""Milliseconds: participants ask what became of orders, then what was kept for a week is forgotten."""
+ROUND = 75.0
+"""Seconds for everything that is looked at once a minute, after each of them."""
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -159,13 +168,17 @@ class _Course:
         await ending
         working.cancel()
         await operators.replay_dead_letters()
-        await self._rest()
+        await self._rest(0.0)
+        if Random(f"leaps {world.seed}").random() < LEAPS:
+            for leap in LEAP:
+                world.leap(leap)
+                await self._rest(ROUND)
         self._broken += checks.answers(
             self._town.attempts,
             self._house.disks["orders"].connection,
             {name: self._house.disks[name] for name in ("stock", "coupons", "accounts")},
         )
-        self._broken += await judge(world, self._house, self._platforms, self._examined)
+        self._broken += await judge(world, self._house, self._platforms, self._town.withdrawn, self._examined)
         self._broken += [Broken(checks.BUG, "a bug", bug) for bug in world.bugs]
 
     def _buyers(self) -> list[Buyer]:
@@ -189,7 +202,9 @@ class _Course:
         self._over_at = self._world.now()
         self._world.trace.note("world", "heals", "nothing fails any more")
 
-    async def _rest(self) -> None:
+    async def _rest(self, least: float) -> None:
+        """Until nothing is left to be done, but for `least` seconds."""
+        await asyncio.sleep(least)
         until = self._world.loop.time() + REST
         orders = self._house.disks["orders"].connection
         while True:

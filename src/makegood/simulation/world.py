@@ -28,12 +28,18 @@ class World:
         """What no fault explains: an exception that nobody expected."""
         self.ended = False
         """Nobody dies or starts any more."""
+        self._leapt = 0
         self._context = copy_context()
         self._graves: list[object] = []
 
     def now(self) -> int:
         """Milliseconds since 1970-01-01 UTC."""
-        return BEGINNING + int(self.loop.time() * 1000)
+        return BEGINNING + self._leapt + int(self.loop.time() * 1000)
+
+    def leap(self, milliseconds: int) -> None:
+        """All clocks go ahead, though nobody waited: what comes up after days comes up now."""
+        self._leapt += milliseconds
+        self.trace.note("world", "leaps", f"{milliseconds} ms")
 
     def random_bytes(self, count: int) -> bytes:
         """`count` bytes, from the seed."""

@@ -23,11 +23,11 @@ async def test_a_lost_notification_is_asked_for(desk: Desk) -> None:
 
 
 async def test_nobody_asks_about_what_is_decided(desk: Desk) -> None:
-    """A captured payment is never asked about, nor one that was closed after its expiry."""
+    """A captured payment is never asked about, nor one that was closed well behind its expiry."""
     desk.add_order(2)
     await desk.paid(1)
     await desk.opened(2)
-    desk.world.advance(UNPAID)
+    desk.world.advance(UNPAID + LAST_LOOK)
     await desk.close(2)
     desk.world.advance(30 * DAY)
     assert desk.sweep() == 0
@@ -140,6 +140,16 @@ async def test_a_closed_payment_that_was_paid_after_all_is_found(desk: Desk) -> 
     await _until(desk, UNPAID + LAST_LOOK)
     assert desk.payment(id).state == "PAID"
     assert [said.payment_id for said in desk.said(contracts.Succeeded)] == [id]
+
+
+async def test_a_platform_whose_clock_is_behind_is_looked_at_once_more(desk: Desk) -> None:
+    """Closed when it had expired by our clock, and paid though: by the platform's clock it had not."""
+    id = await desk.opened()
+    desk.world.advance(UNPAID + 500)
+    assert await desk.close() == "closed"
+    _pay_behind_our_back(desk, id)
+    await _until(desk, LAST_LOOK)
+    assert desk.payment(id).state == "PAID"
 
 
 async def test_the_last_look_is_the_last(desk: Desk) -> None:

@@ -53,6 +53,7 @@ class Gateway:
         *,
         remote_notify: bool,
         wake_notifier: Callable[[], None],
+        codes_survive: bool = False,
     ) -> None:
         self._store = store
         self._merchant = merchant
@@ -60,6 +61,7 @@ class Gateway:
         self._cashier = cashier
         self._remote_notify = remote_notify
         self._wake_notifier = wake_notifier
+        self._codes_survive = codes_survive
 
     async def answer(self, query: bytes, body: bytes) -> bytes:
         """The raw JSON for a request, of which query string and form are one."""
@@ -91,7 +93,8 @@ class Gateway:
         notify_url = parameters.get("notify_url", "")
         if notify_url and not may_notify(notify_url, remote=self._remote_notify):
             return refusal("ACQ.INVALID_PARAMETER", _NOTIFY_URL)
-        return await self._perform(method, Caller(self._merchant, self._cashier, notify_url), request)
+        caller = Caller(self._merchant, self._cashier, notify_url, self._codes_survive)
+        return await self._perform(method, caller, request)
 
     async def _perform(self, method: Method, caller: Caller, request: msgspec.Struct) -> Answer:
         run = self._store.write if method.writes else self._store.read

@@ -14,11 +14,15 @@ from .merchant import BUYER_ID, BUYER_LOGON_ID, Merchant, beijing_time
 
 
 class Caller(NamedTuple):
-    """Who asks, where their buyers pay (the URL a code is appended to), and where to notify them (or nowhere)."""
+    """Who asks, where their buyers pay (the URL a code is appended to), and where to notify them (or nowhere).
+
+    `codes_survive`: the code of a trade that was closed before anybody scanned it can still be scanned.
+    """
 
     merchant: Merchant
     cashier: str
     notify_url: str
+    codes_survive: bool = False
 
 
 def precreate(tx: Transaction, caller: Caller, request: requests.Precreate) -> Answer:
@@ -65,7 +69,7 @@ def close(tx: Transaction, caller: Caller, request: requests.Close) -> Answer:
     trade = lookup(tx, caller.merchant, request)
     state = trade and trade.state(tx.now)
     if trade is None or state in (State.CODE, State.DEAD):
-        if trade and state is State.CODE:
+        if trade and state is State.CODE and not caller.codes_survive:
             trades.close(tx, trade)
         return refusal("ACQ.TRADE_NOT_EXIST")
     if state is not State.WAITING:

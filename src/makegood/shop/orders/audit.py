@@ -16,6 +16,23 @@ from makegood.shop.types import Participant
 GRACE = 5_000
 """Milliseconds past its deadline after which an order must be decided: a few sweeps."""
 
+POSSIBLE = frozenset(
+    {
+        ("OPEN", "UNPAID", "UNSHIPPED"),
+        ("CONFIRMED", "UNPAID", "UNSHIPPED"),
+        ("CONFIRMED", "PAID", "UNSHIPPED"),
+        ("CONFIRMED", "PAID", "SHIPPED"),
+        ("COMPLETED", "PAID", "RECEIVED"),
+        ("CONFIRMED", "REFUNDING", "UNSHIPPED"),
+        ("CONFIRMED", "REFUNDING", "SHIPPED"),
+        ("CANCELLED", "UNPAID", "UNSHIPPED"),
+        ("CANCELLED", "REFUNDED", "UNSHIPPED"),
+        ("CANCELLED", "REFUNDED", "SHIPPED"),
+        ("CANCELLED", "REFUNDED", "RECEIVED"),
+    }
+)
+"""The states that the moves lead to; a refund by operators ends an order that has arrived, too."""
+
 
 class AuditedOrder(msgspec.Struct, frozen=True):
     """An order as the cross-checks need it; amounts in fen. `holders` must hold something for it, and nobody else.
@@ -32,7 +49,7 @@ class AuditedOrder(msgspec.Struct, frozen=True):
 
 
 def audit(reader: Reader) -> list[Checked]:
-    """P10: nothing is undecided past its deadline. P4 within orders: the amounts are the sums of the lines."""
+    """P10: nothing is undecided past its deadline. P4 within orders: its sums and its state are possible ones."""
     decided, sums = Check("P10"), Check("P4")
     for rows in pages(reader, ORDERS):
         lines = lines_of(reader, [row.order_id for row in rows])
@@ -42,6 +59,7 @@ def audit(reader: Reader) -> list[Checked]:
                 decided.broken(str(row.order_id), f"undecided {reader.now - row.deadline} ms past its deadline")
             goods = sum(line.quantity * line.unit_price for line in lines[row.order_id])
             _check_sums(sums, row, goods)
+            _check_state(sums, row)
     return [decided.checked(), sums.checked()]
 
 
@@ -74,6 +92,12 @@ def _check_sums(check: Check, row: OrderRow, goods: int) -> None:
     due = row.goods_amount - row.discount + row.shipping_fee - row.balance
     if row.decision == "confirmed" and due != row.amount_due:
         check.broken(str(row.order_id), f"confirmed with {row.amount_due} fen due, the amounts come to {due}")
+
+
+def _check_state(check: Check, row: OrderRow) -> None:
+    state = (row.status, row.payment_status, row.shipping_status)
+    if state not in POSSIBLE:
+        check.broken(str(row.order_id), f"it is {', '.join(state)}, which no order can be")
 
 
 def _holders(row: OrderRow) -> frozenset[Participant] | None:

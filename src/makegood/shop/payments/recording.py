@@ -5,7 +5,7 @@ payment's, or whose payment is not ours, is never a success: it goes to the list
 was open, is closed, so that nothing waits for it any more.
 
 A platform's word that a payment is closed is its word of that moment: some know a trade only once the buyer has
-scanned its code. So a payment that was closed before its expiry is looked at once more behind it.
+scanned its code. So a payment that was closed is looked at once more when it has expired by everybody's clock.
 """
 
 from collections.abc import Iterable, Sequence
@@ -28,7 +28,8 @@ from makegood.shop.payments.tables import (
 
 MAX_ID = (1 << 63) - 1
 LAST_LOOK = 60_000
-"""Milliseconds behind its expiry when a payment that was closed before is looked at once more."""
+"""Milliseconds behind its expiry when a payment that was closed before is looked at once more: the platform's clock may
+be behind ours, and until it is past the expiry, too, the payment can be paid."""
 
 
 class RefundJob(msgspec.Struct, frozen=True):
@@ -149,7 +150,7 @@ class Recording:
         self._end_open(payment)
         if fact.kind == "undone":
             self._break("refunded_elsewhere", fact, "paid and wholly refunded, and not by us")
-        elif fact.source == "query" and self._tx.now < payment.expires_at:
+        elif fact.source == "query" and self._tx.now < payment.expires_at + LAST_LOOK:
             self._look_at(payment, payment.expires_at + LAST_LOOK)
         return effect
 
