@@ -1,16 +1,21 @@
 # make run    the whole shop on http://127.0.0.1:8000, with its data in ./data
 # make test   every check: format, lint, types, architecture, tests
+# make test-simulation  200 simulated worlds, and known mistakes that the simulation must find
 # make bench  what an order and a callback cost, beside their floors
 PYTHON ?= python3
 BIN := .venv/bin
 .DELETE_ON_ERROR:
-.PHONY: run test check unit browser bench format lock revision clean
+.PHONY: run test test-simulation check unit browser bench format lock revision clean
 
 run: .venv
 	$(BIN)/makegood run
 
 test: check browser
 	$(BIN)/pytest -n 3 --dist worksteal
+
+test-simulation: .venv
+	$(BIN)/makegood simulate --seeds 200
+	$(BIN)/pytest -m simulation
 
 check: .venv
 	$(BIN)/ruff format --check .

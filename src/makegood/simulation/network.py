@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from itertools import count
 from typing import Any, NamedTuple, TypeVar
+from urllib.parse import unquote_plus
 
 from makegood.engine.errors import DeadlineExceeded, EngineError, ServiceUnavailable
 from makegood.simulation.faults import Fault
@@ -167,7 +168,7 @@ class Network:
 
 def _words(thing: object) -> str:
     if isinstance(thing, bytes):
-        return thing.decode(errors="replace")
+        return unquote_plus(thing.decode(errors="replace"))  # forms, mostly
     return thing if isinstance(thing, str) else repr(thing)
 
 

@@ -26,6 +26,8 @@ MOST_IDS = 200
 _ORDER = re.compile(r"\border_id\W{1,3}(\d+)")
 _ID = re.compile(r"\b(?:\d{17,20}|key-\d+-\d+|part-\d+|[A-Za-z]\w*\.[A-Za-z]\w* \d+)\b")
 """A row's or message's id, the key of an order or of a refund, the number of a call."""
+_LEASE = re.compile(r"leased_by=\d+")
+"""A process's life: all that it works on has that in common."""
 _NAME = re.compile(r"\b(?:buyer|sku|coupon)-[\w-]+\b")
 _MACHINE = re.compile(r"[\w-]+(?=#\d)|[\w-]+$")
 _EMPTY = re.compile(r"(?<=[(,])\s*\w+=(?:None|''|0|False|\(\))(?=[,)])")
@@ -130,7 +132,7 @@ def _mentioned(kept: Sequence[Noted]) -> Iterator[_Mentioned]:
 
 
 def _ids_in(note: Noted) -> frozenset[str]:
-    return frozenset(match.group() for match in _ID.finditer(note.detail))
+    return frozenset(match.group() for match in _ID.finditer(_LEASE.sub("", note.detail)))
 
 
 def _machine(who: str) -> str:
