@@ -211,6 +211,8 @@ class UnreliableSubscription:
         if len(in_time) > 1 and faults.happens(Fault.DELIVERY_SHUFFLED, self._where):
             self._world.chance.shuffle(in_time)
         self._note("receives", in_time)
+        if in_time and self._life.reaches(Moment.AFTER_RECEIVE):
+            raise self._life.dies(Moment.AFTER_RECEIVE)
         return in_time
 
     async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:

@@ -30,6 +30,8 @@ TAKEN = "409 took nothing"
 FAIR = "201 is for the shop's own sums only"
 IN_TIME = "nobody is cancelled before the time is over"
 KEPT = "who has paid is not cancelled"
+SETTLED = "nothing waits for a person that no platform is to blame for"
+LIMIT = "nobody buys more than the limit"
 ONE_ANSWER = "one key has one answer"
 LATE = "P10"
 BUG = "nothing fails that no fault explains"
@@ -97,6 +99,34 @@ def cancelled(
         if unpaid and paid_at.get(order.order_id, end.at) < end.at - skew:
             broken.append(Broken(KEPT, str(order.order_id), f"cancelled at {end.at}, paid {paid_at[order.order_id]}"))
     return broken
+
+
+def settled(payments: apsw.Connection, orders: apsw.Connection, misquoted: Container[str]) -> list[Broken]:
+    """What waits for a person though no platform gave a reason, and refunds that never ended.
+
+    `misquoted`: the trades for which a platform once named another amount.
+    """
+    breaks: list[tuple[Any, ...]] = payments.execute("SELECT number, kind, detail FROM breaks").fetchall()
+    waiting = orders.execute("SELECT order_id FROM orders WHERE payment_status = 'REFUNDING'").fetchall()
+    return [
+        *(
+            Broken(SETTLED, str(number), f"{kind}: {detail}")
+            for number, kind, detail in breaks
+            if number not in misquoted
+        ),
+        *(Broken(SETTLED, str(order_id), "its refund has not ended") for (order_id,) in waiting),
+    ]
+
+
+def limits(stock: apsw.Connection) -> list[Broken]:
+    """Buyers who have more of a good than its limit, which never changes in a world."""
+    statement = (
+        "SELECT bought.user, sku, quantity, buyer_limit FROM bought JOIN goods USING (sku) WHERE quantity > buyer_limit"
+    )
+    found: list[tuple[Any, ...]] = stock.execute(statement).fetchall()
+    return [
+        Broken(LIMIT, f"{user} {sku}", f"has {quantity}, {most} are allowed") for user, sku, quantity, most in found
+    ]
 
 
 def _first(disk: Disk, rows: str) -> str:

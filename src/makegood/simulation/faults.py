@@ -44,6 +44,7 @@ class Fault(StrEnum):
     NOTICE_LATE = "a platform's notification takes long, and is overtaken"
     NOTICE_LOST = "a platform's notification never arrives"
     NOTICE_TWICE = "a platform's notification arrives twice"
+    NOTICE_FALSE = "a notification is forged, meant for another merchant, or says another amount"
     NOTICE_UNANSWERED = "a platform's notification takes effect, its answer is lost"
 
 
@@ -76,6 +77,7 @@ RATES = {
     Fault.NOTICE_LATE: 0.2,
     Fault.NOTICE_LOST: 0.1,
     Fault.NOTICE_TWICE: 0.1,
+    Fault.NOTICE_FALSE: 0.05,
     Fault.NOTICE_UNANSWERED: 0.1,
 }
 """How likely each is at one of its occasions (a life, a commit, a call, …) in a world that has it."""

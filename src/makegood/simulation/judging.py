@@ -28,7 +28,9 @@ async def judge(
     checked = await look(databases, house.settings.payments(), platforms.ledgers())
     for one in checked:
         examined[one.promise] += one.examined
-    broken = checks.cancelled(_orders(databases["orders"]), withdrawn, _paid_at(databases, platforms), 2 * MOST_SKEW)
+    payments, orders = house.disks["payments"].connection, house.disks["orders"].connection
+    broken = checks.settled(payments, orders, platforms.misquoted) + checks.limits(house.disks["stock"].connection)
+    broken += checks.cancelled(_orders(databases["orders"]), withdrawn, _paid_at(databases, platforms), 2 * MOST_SKEW)
     return broken + [Broken(f.promise, f.subject, f.detail) for one in checked for f in one.findings]
 
 
@@ -37,12 +39,12 @@ def _orders(database: SqliteDatabase) -> list[OrderRow]:
 
 
 def _paid_at(databases: Mapping[str, SqliteDatabase], platforms: Platforms) -> dict[int, int]:
-    """When a platform first took money for an order, in ms UTC by its own clock."""
+    """When a platform first took money for an order, in ms UTC by its own clock; where it named the right amount."""
     payments = databases["payments"].look(lambda reader: list(stream(reader, PAYMENTS)))
     order_of = {payment.payment_id: payment.order_id for payment in payments}
     first: dict[int, int] = {}
     for number, at in platforms.paid():
         order_id = order_of.get(payment_id(number))
-        if order_id is not None:
+        if order_id is not None and number not in platforms.misquoted:
             first[order_id] = min(at, first.get(order_id, at))
     return first

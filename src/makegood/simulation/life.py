@@ -43,6 +43,7 @@ class Moment(StrEnum):
     IN_COMMIT = "in a commit"
     AFTER_COMMIT = "right after a commit"
     AFTER_PUBLISH = "after publishing, before it is marked"
+    AFTER_RECEIVE = "when messages were received, and nothing of them has taken effect"
     BEFORE_ACKNOWLEDGEMENT = "when messages have taken effect, before they are acknowledged"
 
 
@@ -53,6 +54,7 @@ COUNTS = {
     Moment.IN_COMMIT: 40,
     Moment.AFTER_COMMIT: 40,
     Moment.AFTER_PUBLISH: 12,
+    Moment.AFTER_RECEIVE: 15,
     Moment.BEFORE_ACKNOWLEDGEMENT: 15,
 }
 """At which of its many moments of one kind a process dies at the latest."""

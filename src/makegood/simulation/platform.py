@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import partial
 from random import Random
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 import apsw
 import httpx
@@ -17,7 +18,7 @@ from makegood.engine.deadline import Deadline
 from makegood.engine.errors import DeadlineExceeded, EngineError
 from makegood.sandbox import trades
 from makegood.sandbox.alipay.merchant import GATEWAY_PATH, Account, Keys, Merchant
-from makegood.sandbox.alipay.signing import Signer
+from makegood.sandbox.alipay.signing import Signer, signed_content
 from makegood.sandbox.clock import Clock
 from makegood.sandbox.database import over
 from makegood.sandbox.faults import Faults as NoFaults
@@ -26,6 +27,7 @@ from makegood.sandbox.store import Store, Transaction
 from makegood.shop.payments import contracts as payments
 from makegood.shop.payments.gateways.alipay import Alipay, AlipayKeys, AlipaySettings
 from makegood.simulation.broker import MortalExecutor
+from makegood.simulation.faults import Fault
 from makegood.simulation.keys import key
 from makegood.simulation.life import Life, Machine
 from makegood.simulation.network import FROM_PLATFORM, TO_PLATFORM, Network, Unreachable
@@ -48,6 +50,8 @@ class Platforms:
 
     def __init__(self, world: World, network: Network) -> None:
         self.fronts: Sequence[Machine] = ()
+        self.misquoted: set[str] = set()
+        """Trades of which a notification named another amount, properly signed."""
         self._channels = {channel: _Channel(channel, world, network, self) for channel in CHANNELS}
 
     def begin(self) -> None:
@@ -131,12 +135,34 @@ class _Channel:
         life.spawn(platform.notifier.run(), f"notifier of {life}")
         return platform
 
-    async def _post(self, life: Life, url: str, content_type: str, body: bytes) -> tuple[int, bytes]:
-        """Calls back; raises OSError when there is no answer."""
+    async def _post(self, life: Life, url: str, _: str, body: bytes) -> tuple[int, bytes]:
+        """Calls back; raises OSError when there is no answer. Now and then a false notification goes before."""
+        faults = self._world.faults
+        if faults.happens(Fault.NOTICE_FALSE, self._name):
+            with suppress(OSError):
+                await self._call_back(life, *self._falsified(url, body, faults.size(Fault.NOTICE_FALSE)))
+        return await self._call_back(life, url, body)
+
+    def _falsified(self, url: str, body: bytes, which: float) -> tuple[str, bytes]:
+        """Where it is sent, and what: forged, to another merchant's channel, or with another amount and well signed."""
+        fields = dict(parse_qsl(body.decode()))
+        if which < 1 / 3:
+            other = next(channel for channel in CHANNELS if channel != self._name)
+            return url.replace(self._name, other), body
+        fields["total_amount"] = "0.01" if fields["total_amount"] != "0.01" else "0.02"
+        fields["notify_id"] = f"9{fields['notify_id'][1:]}"
+        if which > 2 / 3 and "refund_fee" not in fields:
+            self._platforms.misquoted.add(fields["out_trade_no"])
+            content = signed_content(fields, frozenset({"sign", "sign_type"}))
+            fields["sign"] = Signer(self._keys.platform, _in_line).signature(content)
+        return url, urlencode(fields).encode()
+
+    async def _call_back(self, life: Life, url: str, body: bytes) -> tuple[int, bytes]:
         fronts = self._platforms.fronts
         front = fronts[int(self._world.chance.random() * len(fronts))]
         until = self._world.loop.time() + NOTIFY
-        notice = payments.Notify(url.rpartition("/")[2], body, {"content-type": content_type})
+        headers = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
+        notice = payments.Notify(url.rpartition("/")[2], body, headers)
 
         async def work(node: Any) -> payments.Notified:
             return await node.call(payments.NOTIFY, notice, Deadline(until))

@@ -26,13 +26,14 @@ class Signer:
 
     async def sign(self, content: bytes) -> str:
         """The signature, in base64."""
-        return await self._run(partial(self._sign, content))
+        return await self._run(partial(self.signature, content))
 
     def close(self) -> None:
         """Ends its own threads."""
         self._threads.close()
 
-    def _sign(self, content: bytes) -> str:
+    def signature(self, content: bytes) -> str:
+        """The same, at once: it takes half a millisecond."""
         return base64.b64encode(self._key.sign(content, PKCS1v15(), hashes.SHA256())).decode()
 
 
