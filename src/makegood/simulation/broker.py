@@ -90,10 +90,12 @@ class RemoteBroker:
         """Joins a group. The broker notices when this process has died."""
 
         async def join(broker: EmbeddedBroker) -> tuple[EmbeddedBroker, Subscription]:
-            return broker, await broker.subscribe(group, topics)
+            subscription = await broker.subscribe(group, topics)
+            # Known to the broker as this connection, whatever becomes of the answer.
+            self._life.on_death(lambda: self._leave(broker, subscription))
+            return broker, subscription
 
         broker, subscription = await self.ask("subscribe", join, TIMEOUT)
-        self._life.on_death(lambda: self._leave(broker, subscription))
         return RemoteSubscription(self, broker, subscription)
 
     async def close(self) -> None:
@@ -153,6 +155,8 @@ class UnreliableBroker:
     async def publish(self, messages: Sequence[Message]) -> None:
         """As the inner broker, unless there is a fault."""
         self._life.check()
+        if not messages:
+            return
         where = f"{messages[0].topic} {messages[0].tag} of {self._life}"
         faults = self._world.faults
         if faults.happens(Fault.PUBLISH_REFUSED, where):

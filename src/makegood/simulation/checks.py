@@ -79,11 +79,16 @@ def unrest(disks: Mapping[str, Disk]) -> list[Broken]:
 
 
 def cancelled(
-    orders: Iterable[OrderRow], withdrawn: Container[int], paid_at: Mapping[int, int], skew: int
+    orders: Iterable[OrderRow],
+    withdrawn: Container[int],
+    paid_at: Mapping[int, int],
+    closed_at: Mapping[int, int],
+    skew: int,
 ) -> list[Broken]:
     """Orders that were cancelled though nobody wanted it and there was time left, or though they were paid in time.
 
-    `paid_at`: when the platform took the first payment of an order, in ms UTC; clocks differ by at most `skew` ms.
+    `paid_at`: when the platform took the first payment of an order; `closed_at`: when payments began to close it. Both
+    in ms UTC, by clocks that differ by at most `skew` ms.
     """
     broken: list[Broken] = []
     for order in orders:
@@ -96,8 +101,9 @@ def cancelled(
             broken.append(
                 Broken(IN_TIME, str(order.order_id), f"{end.why} {limit - end.at} ms before its time was over")
             )
-        if unpaid and paid_at.get(order.order_id, end.at) < end.at - skew:
-            broken.append(Broken(KEPT, str(order.order_id), f"cancelled at {end.at}, paid {paid_at[order.order_id]}"))
+        closed = closed_at.get(order.order_id, end.at)
+        if unpaid and paid_at.get(order.order_id, closed) < closed - skew:
+            broken.append(Broken(KEPT, str(order.order_id), f"closed at {closed}, paid at {paid_at[order.order_id]}"))
     return broken
 
 

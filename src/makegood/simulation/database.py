@@ -120,19 +120,21 @@ class SimulatedDatabase:
     def _transact(self, work: Work[T], failure: DatabaseError | None) -> T:
         life, trace = self._life, self._world.trace
         poisoned = self._world.faults.happens(Fault.POISON, self._where())
-        lost = life.reaches(Moment.BEFORE_COMMIT)
-        perhaps = life.reaches(Moment.IN_COMMIT)
-        moment = Moment.BEFORE_COMMIT if lost else Moment.IN_COMMIT
+        perhaps = False
 
         def then_fail(tx: Any) -> T:
+            nonlocal perhaps
             answer = work(tx)
             if poisoned:
                 raise Poison("as by a bug")
             if failure is not None:
                 trace.note(str(life), "does not commit", f"{self._disk.name}: {failure}")
                 raise failure
-            if lost or (perhaps and life.coin()):
-                raise life.dies(moment)
+            if life.reaches(Moment.BEFORE_COMMIT):
+                raise life.dies(Moment.BEFORE_COMMIT)
+            perhaps = life.reaches(Moment.IN_COMMIT)
+            if perhaps and life.coin():
+                raise life.dies(Moment.IN_COMMIT)
             return answer
 
         self._inner.ids = self.ids
@@ -141,7 +143,7 @@ class SimulatedDatabase:
         for written in self._inner.wrote:
             trace.tell(str(life), "writes", lambda written=written: f"{self._disk.name}: {written}")
         if perhaps:
-            raise life.dies(moment)
+            raise life.dies(Moment.IN_COMMIT)
         if life.reaches(Moment.AFTER_COMMIT):
             raise life.dies(Moment.AFTER_COMMIT)
         return answer
@@ -194,6 +196,11 @@ class _MortalTransaction(SqliteTransaction):
         gone = list(keys)
         self._reach([f"- {table.name} {key}" for key in gone])
         super().delete(table, gone)
+
+    def discard(self, table: Table[R, K], keys: Sequence[K]) -> None:
+        """As a transaction does."""
+        self._reach([f"- {table.name} {key}" for key in keys])
+        super().discard(table, keys)
 
     def _reach(self, writes: Sequence[str] = ()) -> None:
         if self.life.reaches(Moment.VERB):

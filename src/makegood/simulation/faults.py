@@ -122,7 +122,8 @@ class Faults:
         self.occasions: Counter[Fault] = Counter()
         self._rates = rates.rates
         self._streams = {fault: Random(f"{fault.name} {seed}") for fault in Fault}
-        self._sizes = {fault: Random(f"size of {fault.name} {seed}") for fault in Fault}
+        self._sizes: dict[Fault, Random] = {}
+        self._seed = seed
         self._clock = clock
         self._left_out = left_out
         self._over = False
@@ -148,6 +149,7 @@ class Faults:
         if injected.name in self._left_out:
             return False
         self.injected.append(injected)
+        self._sizes[fault] = Random(f"size of {injected.name} {self._seed}")
         return True
 
     def size(self, fault: Fault) -> float:

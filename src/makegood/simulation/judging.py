@@ -8,7 +8,7 @@ from makegood.engine.database.sqlite import SqliteDatabase
 from makegood.shop.audit_types import stream
 from makegood.shop.orders.tables import ORDERS, OrderRow
 from makegood.shop.payments.recording import payment_id
-from makegood.shop.payments.tables import PAYMENTS
+from makegood.shop.payments.tables import BILLS, PAYMENTS
 from makegood.simulation import checks
 from makegood.simulation.checks import Broken
 from makegood.simulation.house import House
@@ -30,12 +30,24 @@ async def judge(
         examined[one.promise] += one.examined
     payments, orders = house.disks["payments"].connection, house.disks["orders"].connection
     broken = checks.settled(payments, orders, platforms.misquoted) + checks.limits(house.disks["stock"].connection)
-    broken += checks.cancelled(_orders(databases["orders"]), withdrawn, _paid_at(databases, platforms), 2 * MOST_SKEW)
+    broken += checks.cancelled(
+        _orders(databases["orders"]),
+        withdrawn,
+        _paid_at(databases, platforms),
+        _closed_at(databases["payments"]),
+        2 * MOST_SKEW,
+    )
     return broken + [Broken(f.promise, f.subject, f.detail) for one in checked for f in one.findings]
 
 
 def _orders(database: SqliteDatabase) -> list[OrderRow]:
     return database.look(lambda reader: list(stream(reader, ORDERS)))
+
+
+def _closed_at(database: SqliteDatabase) -> dict[int, int]:
+    """When payments began to close an order, in ms UTC."""
+    bills = database.look(lambda reader: list(stream(reader, BILLS)))
+    return {bill.order_id: bill.changed_at for bill in bills if bill.state == "CLOSED"}
 
 
 def _paid_at(databases: Mapping[str, SqliteDatabase], platforms: Platforms) -> dict[int, int]:

@@ -156,6 +156,8 @@ class Life:
         self._die(f"could not start: {why}")
 
     def _die(self, how: str) -> None:
+        if not self.alive:
+            return
         self.alive = False
         self._world.trace.note(str(self), "dies", how)
         self._world.bury()
@@ -199,10 +201,11 @@ class Machine:
             return
         if faults.happens(Fault.CLOCK_SET, self.name):
             self.set_clock()
-        if self.life is not None and faults.happens(Fault.FREEZE, str(self.life)):
+        life, now = self.life, self._world.loop.time()
+        if life is not None and life.frozen_until <= now and faults.happens(Fault.FREEZE, str(life)):
             seconds = LONGEST_FREEZE * faults.size(Fault.FREEZE) ** 2
-            self.life.frozen_until = self._world.loop.time() + seconds
-            self._world.trace.note(str(self.life), "stands still", f"for {seconds:.3f} s")
+            life.frozen_until = now + seconds
+            self._world.trace.note(str(life), "stands still", f"for {seconds:.3f} s")
         self._world.later(MOOD, self._mood)
 
     def died(self) -> None:

@@ -50,13 +50,15 @@ class Town:
         """What the shop answers; None when it fails, or says nothing in time."""
         fronts = self._house.fronts
         front = fronts[int(self.world.chance.random() * len(fronts))]
-        deadline = Deadline.after(seconds)
+        until = Deadline.after(seconds)
 
         async def work(node: Any) -> A:
-            return await node.call(operation, request, deadline)
+            return await node.call(
+                operation, request, Deadline.after(seconds)
+            )  # counted where it arrives, as HTTP does
 
         try:
-            return await self._network.call(None, who, front, INSIDE, str(operation), work, deadline.at, request)
+            return await self._network.call(None, who, front, INSIDE, str(operation), work, until.at, request)
         except (EngineError, Unreachable):
             return None
 

@@ -165,7 +165,7 @@ class _Channel:
         notice = payments.Notify(url.rpartition("/")[2], body, headers)
 
         async def work(node: Any) -> payments.Notified:
-            return await node.call(payments.NOTIFY, notice, Deadline(until))
+            return await node.call(payments.NOTIFY, notice, Deadline.after(NOTIFY))
 
         try:
             answer = await self._network.call(life, str(life), front, FROM_PLATFORM, "notify", work, until, body)
