@@ -80,7 +80,7 @@ class Settings(NamedTuple):
                     "attempt_timeout": 0.7,
                     "cancel_wait": 3.0,
                 },
-                "payments": {"first_ask": 4.0, "longest_ask": 20.0},
+                "payments": {"first_ask": 4.0, "longest_ask": 20.0, "last_look": 10.0},
             }
         )
 

@@ -43,11 +43,11 @@ REST = 900.0
 """Seconds more after which everything has come to rest, or never does."""
 
 
-LEAPS = 0.2
+LEAPS = 0.1
 """How often days go by when everything has come to rest."""
 LEAP = (2 * 3_600_000, 8 * 86_400_000)
 """Milliseconds: participants ask what became of orders, then what was kept for a week is forgotten."""
-ROUND = 75.0
+ROUND = 65.0
 """Seconds for everything that is looked at once a minute, after each of them."""
 
 

@@ -2,7 +2,6 @@
 
 from makegood.shop.payments import contracts
 from makegood.shop.payments.asking import pause
-from makegood.shop.payments.recording import LAST_LOOK
 from tests.unit.payments.desk import UNPAID, Desk
 from tests.unit.payments.platform import Account
 
@@ -27,7 +26,7 @@ async def test_nobody_asks_about_what_is_decided(desk: Desk) -> None:
     desk.add_order(2)
     await desk.paid(1)
     await desk.opened(2)
-    desk.world.advance(UNPAID + LAST_LOOK)
+    desk.world.advance(UNPAID + last_look(desk))
     await desk.close(2)
     desk.world.advance(30 * DAY)
     assert desk.sweep() == 0
@@ -137,7 +136,7 @@ async def test_a_closed_payment_that_was_paid_after_all_is_found(desk: Desk) -> 
     id = await desk.opened()
     assert await desk.close() == "closed"
     _pay_behind_our_back(desk, id)
-    await _until(desk, UNPAID + LAST_LOOK)
+    await _until(desk, UNPAID + last_look(desk))
     assert desk.payment(id).state == "PAID"
     assert [said.payment_id for said in desk.said(contracts.Succeeded)] == [id]
 
@@ -148,7 +147,7 @@ async def test_a_platform_whose_clock_is_behind_is_looked_at_once_more(desk: Des
     desk.world.advance(UNPAID + 500)
     assert await desk.close() == "closed"
     _pay_behind_our_back(desk, id)
-    await _until(desk, LAST_LOOK)
+    await _until(desk, last_look(desk))
     assert desk.payment(id).state == "PAID"
 
 
@@ -174,6 +173,11 @@ async def test_a_refund_of_a_closed_payment_tells_of_its_capture(desk: Desk) -> 
     await desk.work()
     assert desk.payment(id).state == "PAID"
     assert desk.breaks() == ["refund_unknown"]
+
+
+def last_look(desk: Desk) -> int:
+    """Milliseconds from a payment's expiry to the last look at it."""
+    return int(desk.settings.last_look * 1000)
 
 
 def _pay_behind_our_back(desk: Desk, payment_id: int) -> Account:

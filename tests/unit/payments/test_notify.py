@@ -3,7 +3,7 @@
 import pytest
 
 from makegood.shop.payments import contracts
-from makegood.shop.payments.recording import Fact, payment_id, record
+from makegood.shop.payments.recording import Fact, payment_id
 from tests.unit.payments.desk import NOW, Desk
 
 
@@ -133,11 +133,11 @@ async def test_one_batch_with_everything(desk: Desk) -> None:
     two = Fact("testpay", str(first), "captured", "query", 10_000, "t1", NOW)
     bad = Fact("testpay", str(second), "captured", "notice", 3, "t2", NOW, "n2")
     lost = Fact("testpay", "12", "refund", "notice", 3, "t3", NOW, "n3")
-    answers = desk.commit(lambda tx: record(tx, [one, one, two, bad, lost, lost]))
+    answers = desk.commit(lambda tx: desk.service.record(tx, [one, one, two, bad, lost, lost]))
     assert answers == ["PAID", "PAID", "PAID", "CLOSED", None, None]
     assert [said.payment_id for said in desk.said(contracts.Succeeded)] == [first]
     assert desk.breaks() == ["amount_mismatch", "unknown_payment"]
-    assert desk.commit(lambda tx: record(tx, [one, lost])) == ["PAID", None]
+    assert desk.commit(lambda tx: desk.service.record(tx, [one, lost])) == ["PAID", None]
     assert len(desk.published) == 1
 
 

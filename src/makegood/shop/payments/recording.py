@@ -17,6 +17,7 @@ from makegood.engine.contracts import Task
 from makegood.engine.database.transaction import Reader, Transaction
 from makegood.shop.payments import contracts
 from makegood.shop.payments.breaks import Breaks
+from makegood.shop.payments.settings import PaymentsSettings
 from makegood.shop.payments.tables import (
     NOTIFICATIONS,
     PAYMENTS,
@@ -27,9 +28,6 @@ from makegood.shop.payments.tables import (
 )
 
 MAX_ID = (1 << 63) - 1
-LAST_LOOK = 60_000
-"""Milliseconds behind its expiry when a payment that was closed before is looked at once more: the platform's clock may
-be behind ours, and until it is past the expiry, too, the payment can be paid."""
 
 
 class RefundJob(msgspec.Struct, frozen=True):
@@ -64,9 +62,9 @@ class Fact(msgspec.Struct, frozen=True):
     notify_id: str = ""
 
 
-def record(tx: Transaction, facts: Sequence[Fact]) -> list[contracts.PaymentState | None]:
+def record(tx: Transaction, facts: Sequence[Fact], settings: PaymentsSettings) -> list[contracts.PaymentState | None]:
     """The state of each payment after its fact; None for a payment that is not ours."""
-    recording = Recording(tx, facts)
+    recording = Recording(tx, facts, settings)
     states: list[contracts.PaymentState | None] = [recording.take(fact) for fact in facts]
     recording.store()
     return states
@@ -75,8 +73,9 @@ def record(tx: Transaction, facts: Sequence[Fact]) -> list[contracts.PaymentStat
 class Recording:
     """One batch of facts on its way into the tables."""
 
-    def __init__(self, tx: Transaction, facts: Sequence[Fact]) -> None:
+    def __init__(self, tx: Transaction, facts: Sequence[Fact], settings: PaymentsSettings) -> None:
         self._tx = tx
+        self._last_look = int(settings.last_look * 1000)
         self._known = set(tx.lock(NOTIFICATIONS, [(one.channel, one.notify_id) for one in facts if one.notify_id]))
         self._payments = tx.lock(PAYMENTS, [payment_id(one.number) for one in facts])
         self._refunds = refunds_of(tx, [payment_id(one.number) for one in facts if one.kind == "refund"])
@@ -146,12 +145,13 @@ class Recording:
     def _close(self, fact: Fact, payment: PaymentRow) -> contracts.Effect:
         if payment.state == "PAID":
             return "repeat"
+        last_look = payment.expires_at + self._last_look
         effect: contracts.Effect = "closed" if payment.state == "OPEN" else "repeat"
         self._end_open(payment)
         if fact.kind == "undone":
             self._break("refunded_elsewhere", fact, "paid and wholly refunded, and not by us")
-        elif fact.source == "query" and self._tx.now < payment.expires_at + LAST_LOOK:
-            self._look_at(payment, payment.expires_at + LAST_LOOK)
+        elif fact.source == "query" and self._tx.now < last_look:
+            self._look_at(payment, last_look)
         return effect
 
     def _end_open(self, payment: PaymentRow) -> None:

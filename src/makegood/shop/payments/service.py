@@ -140,8 +140,12 @@ class Payments(Service):
         self, tx: Transaction, results: Sequence[TaskResult[asking.AskTrade, Fact | None]]
     ) -> list[Later | None]:
         """Writes down what the platforms said, as if they had called."""
-        record(tx, [result.outcome for result in results if result.outcome is not None])
+        self.record(tx, [result.outcome for result in results if result.outcome is not None])
         return [None for _ in results]
+
+    def record(self, tx: Transaction, facts: Sequence[Fact]) -> list[contracts.PaymentState | None]:
+        """Writes down what platforms say; the state of each payment after it, None for one that is not ours."""
+        return record(tx, facts, self.settings)
 
     @query(contracts.OF_ORDER)
     def of_order(self, reader: Reader, requests: Sequence[contracts.PaymentsOfOrder]) -> list[contracts.Payments]:
@@ -228,7 +232,7 @@ class Payments(Service):
         """Whether the notice is on disk; when nobody knows, the platform has to send it again."""
         try:
             until = Deadline.after(min(self.settings.notify_timeout, deadline.remaining()))
-            await self.engine.write(record, [_fact(gateway.channel, notice)], until)
+            await self.engine.write(self.record, [_fact(gateway.channel, notice)], until)
         except EngineError as error:
             log.error("notification %s of %s is not stored: %r", notice.notify_id, gateway.channel, error)
             return False
@@ -253,7 +257,7 @@ class Payments(Service):
             return "OPEN"
         if fact is None:
             return "OPEN"
-        [state] = await self.engine.write(record, [fact])
+        [state] = await self.engine.write(self.record, [fact])
         return state or "OPEN"
 
 

@@ -9,6 +9,7 @@ BOUNDS = {
     "notify_timeout": (0.1, 4.5),
     "first_ask": (1.0, DAY),
     "longest_ask": (1.0, DAY),
+    "last_look": (1.0, DAY),
     "give_up_asking": (DAY / 24, 365 * DAY),
     "give_up_refunding": (DAY / 24, 365 * DAY),
     "keep_notifications": (2 * DAY, 3650 * DAY),
@@ -32,6 +33,9 @@ class PaymentsSettings:
     """How long after its opening a platform is first asked about a payment nobody has heard of."""
     longest_ask: float = 600.0
     """The pause between two questions doubles up to this."""
+    last_look: float = 60.0
+    """How long after its expiry a closed payment is looked at once more: by the platform's clock, which may be behind
+    ours, it could be paid until then."""
     give_up_asking: float = 7 * DAY
     """How long after a payment's expiry it is still asked about; then it is on the list of breaks."""
     give_up_refunding: float = 7 * DAY
