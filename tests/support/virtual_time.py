@@ -11,6 +11,7 @@ from tests.support.world import ManualWorld
 
 T = TypeVar("T")
 
+
 class VirtualWorld(ManualWorld):
     """A world whose clock is the loop's; `advance` puts it ahead of the loop's timers."""
 
