@@ -193,6 +193,17 @@ async def test_key_that_stays_duplicate(world: VirtualWorld) -> None:
 
 
 @virtual
+async def test_another_who_writes_at_last_is_nobodys_fault(world: VirtualWorld) -> None:
+    """A database that fails again and again, at last with a duplicate key, is away: no request is called a bug."""
+    bench = Bench(world)
+    bench.database.faults.coming.extend([*[Fault.REFUSED] * (RERUNS - 1), Fault.DUPLICATE])
+    with pytest.raises(DatabaseUnavailable):
+        await bench.execution.run(bench.store, [1])
+    await bench.execution.run_here(bench.store, [1])
+    assert bench.stored() == [1]
+
+
+@virtual
 async def test_wrong_number_of_answers(world: VirtualWorld) -> None:
     """A function that does not answer every request has a bug, and nothing of it is stored."""
     bench = Bench(world)
