@@ -112,7 +112,10 @@ class Buyer:
     async def _place(self, plan: Plan) -> orders.Order | None:
         town, order = self._town, plan.order
         place = partial(town.place, order, fair=plan.fair)
-        answer, *_ = await asyncio.gather(town.again(place, _placed), *[place() for _ in range(plan.twins - 1)])
+        besides = [place() for _ in range(plan.twins - 1)]
+        if plan.rival is not None:
+            besides.append(town.again(partial(town.place, plan.rival, fair=True), _placed))
+        answer, *_ = await asyncio.gather(town.again(place, _placed), *besides)
         if plan.misuse:
             await town.place(msgspec.structs.replace(order, amount_due=order.amount_due + 7), fair=False)
         if plan.again:

@@ -4,6 +4,7 @@ from enum import StrEnum
 from random import Random
 from typing import NamedTuple
 
+from makegood.shop.coupons.contracts import LoadCoupon
 from makegood.shop.orders.contracts import PlaceOrder
 from makegood.shop.orders.settings import OrdersSettings
 from makegood.shop.types import Line
@@ -33,8 +34,15 @@ LIKELY = {
 }
 
 
+RIVALS = 0.3
+"""How often a buyer places two orders at once."""
+WRONG = 0.05
+"""How often an order's sums are not the shop's."""
+
+
 class Plan(NamedTuple):
-    """One order: times in seconds. `fair`: its sums are the shop's own.
+    """One order: times in seconds. `fair`: its sums are the shop's own. `rival`: placed at the same moment, for the
+    same coupon and all of the balance, but other goods.
 
     `twins`: how many times it is sent at once. `again`: whether it is sent again when the answer is there.
     `misuse`: whether the key is used for another body, too. `refund`: after this long a paid order is to be refunded,
@@ -43,6 +51,7 @@ class Plan(NamedTuple):
 
     order: PlaceOrder
     fair: bool
+    rival: PlaceOrder | None
     wait: float
     twins: int
     again: bool
@@ -60,10 +69,16 @@ def plans_of(seed: int, number: int, count: int, market: Market, settings: Order
 
 
 def _plan(chance: Random, number: int, at: int, market: Market, settings: OrdersSettings) -> Plan:
-    order, fair = _order(chance, number, at, market, settings)
+    lines = _lines(chance, market)
+    coupon = _coupon(chance, number, market)
+    order, fair = _order(chance, number, f"key-{number}-{at}", lines, coupon, market, settings)
+    rival, _ = _order(
+        chance, number, f"key-{number}-{at}0", _lines(chance, market), coupon, market, settings, fair=True
+    )
     return Plan(
         order=order,
         fair=fair,
+        rival=rival if chance.random() < RIVALS else None,
         wait=chance.expovariate(1.0),
         twins=chance.choice((1, 1, 1, 1, 2, 3)),
         again=chance.random() < 0.2,
@@ -75,20 +90,33 @@ def _plan(chance: Random, number: int, at: int, market: Market, settings: Orders
     )
 
 
-def _order(chance: Random, number: int, at: int, market: Market, settings: OrdersSettings) -> tuple[PlaceOrder, bool]:
+def _coupon(chance: Random, number: int, market: Market) -> LoadCoupon | None:
+    user = market.users[number].user
+    return next((one for one in market.coupons if one.user == user and chance.random() < 0.7), None)
+
+
+def _order(
+    chance: Random,
+    number: int,
+    key: str,
+    lines: tuple[Line, ...],
+    coupon: LoadCoupon | None,
+    market: Market,
+    settings: OrdersSettings,
+    *,
+    fair: bool = False,
+) -> tuple[PlaceOrder, bool]:
+    """The order, and whether its sums are right; they are when it has to be fair."""
     user = market.users[number]
-    lines = _lines(chance, market)
     goods_amount = sum(line.quantity * line.unit_price for line in lines)
-    coupon = next((one for one in market.coupons if one.user == user.user and chance.random() < 0.7), None)
     if coupon is not None and goods_amount < coupon.minimum:
         coupon = None
     fee = settings.fee_for(goods_amount)
     due = goods_amount + fee - (coupon.value if coupon else 0)
-    balance = min(due, chance.choice((0, user.balance // 2, user.balance)))
-    wrong = 1 if chance.random() < 0.05 else 0  # an amount that the shop does not agree to
+    balance = min(due, user.balance if fair else chance.choice((0, user.balance // 2, user.balance)))
+    wrong = 1 if not fair and chance.random() < WRONG else 0  # an amount that the shop does not agree to
     coupon_id = coupon.coupon_id if coupon else None
-    amount_due = due - balance + wrong
-    return PlaceOrder(user.user, f"key-{number}-{at}", lines, coupon_id, balance, fee, amount_due), not wrong
+    return PlaceOrder(user.user, key, lines, coupon_id, balance, fee, due - balance + wrong), not wrong
 
 
 def _lines(chance: Random, market: Market) -> tuple[Line, ...]:

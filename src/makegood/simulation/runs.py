@@ -169,17 +169,20 @@ class _Course:
         working.cancel()
         await operators.replay_dead_letters()
         await self._rest(0.0)
-        if Random(f"leaps {world.seed}").random() < LEAPS:
+        await self._judge()
+        if not self._broken and Random(f"leaps {world.seed}").random() < LEAPS:
             for leap in LEAP:
                 world.leap(leap)
                 await self._rest(ROUND)
-        self._broken += checks.answers(
-            self._town.attempts,
-            self._house.disks["orders"].connection,
-            {name: self._house.disks[name] for name in ("stock", "coupons", "accounts")},
-        )
-        self._broken += await judge(world, self._house, self._platforms, self._town.withdrawn, self._examined)
+            await self._judge()
         self._broken += [Broken(checks.BUG, "a bug", bug) for bug in world.bugs]
+
+    async def _judge(self) -> None:
+        """Looks whether everything that must hold does."""
+        disks, town = self._house.disks, self._town
+        holders = {name: disks[name] for name in ("stock", "coupons", "accounts")}
+        self._broken += checks.answers(town.attempts, disks["orders"].connection, holders)
+        self._broken += await judge(self._world, self._house, self._platforms, town.withdrawn, self._examined)
 
     def _buyers(self) -> list[Buyer]:
         options, settings = self._options, self._house.settings
