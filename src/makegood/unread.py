@@ -78,7 +78,7 @@ class _Body:
         if self._is_worth_reading(message["status"]):
             await self._discard()
         if not self._ended:
-            message["headers"] = [*message["headers"], CLOSE]
+            message["headers"] = [*message.get("headers", ()), CLOSE]
         await self._send(message)
 
     def _is_worth_reading(self, status: int) -> bool:

@@ -1,5 +1,6 @@
 """`makegood simulate`."""
 
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -39,6 +40,7 @@ def options(
 
 def run(task: Task, *, as_json: bool) -> None:
     """Simulates, and shows what came of it; exits with 1 when a promise is broken, or a world was lost."""
+    signal.signal(signal.SIGTERM, _stop)
     try:
         with Bars() as bars:
             simulated = simulate(task, bars)
@@ -48,6 +50,11 @@ def run(task: Task, *, as_json: bool) -> None:
         sys.exit(130)
     _print(simulated, as_json=as_json)
     sys.exit(0 if simulated.report.ok else 1)
+
+
+def _stop(*_: object) -> None:
+    """As Ctrl-C: the workers end, and the terminal is as it was."""
+    raise KeyboardInterrupt
 
 
 def _print(simulated: Simulated, *, as_json: bool) -> None:

@@ -46,7 +46,10 @@ class Departure(Protocol):
 
 
 class Execution:
-    """The transactions of one service in one process. One that has begun ends, even if its caller is cancelled."""
+    """The transactions of one service in one process.
+
+    One that `run` has begun ends, even if its caller is cancelled; those of `run_here` are their caller's to wait for.
+    """
 
     def __init__(self, database: Database, world: World, departures: Sequence[Departure]) -> None:
         self.database = database
@@ -101,7 +104,7 @@ class Execution:
             except DatabaseError as error:
                 errors.append(error)
             if len(errors) == RERUNS:
-                raise _given_up(errors)
+                raise _given_up(errors, requests)
             if not isinstance(errors[-1], DuplicateKey):  # somebody else's row is looked at at once
                 log.warning("a batch of %d runs again: %s", len(requests), errors[-1])
                 await asyncio.sleep(backoff(self._world, len(errors), first=FIRST_PAUSE, most=LONGEST_PAUSE))
@@ -137,10 +140,11 @@ class Execution:
         return answers
 
 
-def _given_up(errors: Sequence[DatabaseError]) -> DatabaseError:
-    """The last error; a duplicate key is the fault of a request only if every run met one."""
+def _given_up(errors: Sequence[DatabaseError], requests: Sequence[Any]) -> DatabaseError:
+    """The last error; a duplicate key is the fault of a single request only if every run met one."""
     last = errors[-1]
-    if isinstance(last, DuplicateKey) and not all(isinstance(error, DuplicateKey) for error in errors):
+    mixed = not all(isinstance(error, DuplicateKey) for error in errors)
+    if isinstance(last, DuplicateKey) and mixed and len(requests) == 1:
         return DatabaseUnavailable(f"{len(errors)} runs failed, the last because another wrote the same: {last}")
     return last
 

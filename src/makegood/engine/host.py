@@ -13,6 +13,7 @@ from makegood.engine.deadline import Deadline
 from makegood.engine.errors import BrokerUnavailable, DatabaseError, ServiceUnavailable
 from makegood.engine.executor import Executor
 from makegood.engine.inbox import groups_of, topics_of
+from makegood.engine.loops import Loops
 from makegood.engine.messaging import Messaging
 from makegood.engine.outbox import Wanted
 from makegood.engine.rpc.local import LocalCaller
@@ -64,7 +65,7 @@ class Host:
         self._no_calls.set()
         self._stopping = False
         self._declared = asyncio.Event()
-        self._declaring: asyncio.Task[None] | None = None
+        self._declaring = Loops("host", world)
         self._compute = compute
         _refuse_twins(services)
         listening = [type(service) for service in services] if audience is None else audience
@@ -119,7 +120,7 @@ class Host:
         for runtime in self.runtimes.values():
             runtime.listen()
         # A new group gets what is published after the broker has heard of it: so nothing is published before.
-        self._declaring = asyncio.get_running_loop().create_task(self._declare(), name="declaring")
+        self._declaring.spawn("declaring", self._declare)
         try:
             async with asyncio.timeout(JOIN):
                 await self._declared.wait()
@@ -150,8 +151,7 @@ class Host:
             log.warning("not all messages were sent, they are at the next start: %r", error)
 
     async def _close(self) -> None:
-        if self._declaring is not None:
-            self._declaring.cancel()
+        await self._declaring.stop()
         for runtime in self.runtimes.values():
             await runtime.stop()
         try:

@@ -37,10 +37,13 @@ class Loops:
                 try:
                     await work()
                     failures, pause = 0, seconds
-                except Exception as error:
+                except EngineError as error:
                     failures += 1
-                    bug = None if isinstance(error, EngineError) else error
-                    log.warning("%s: %s failed and is tried again: %s", self._owner, name, error, exc_info=bug)
+                    log.warning("%s: %s failed and is tried again: %s", self._owner, name, error)
+                    pause = max(seconds, self._pause(failures))
+                except Exception:
+                    failures += 1
+                    log.exception("%s: %s failed, as by a bug, and is tried again", self._owner, name)
                     pause = max(seconds, self._pause(failures))
                 await asyncio.sleep(pause)
 

@@ -251,11 +251,12 @@ class ServiceRuntime:
         due = await self.database.read(self._due)
         if due.tasks:
             self.tasks.wake()
+        duties = [self._tidy(), self._retry_all(due.set_aside)]
         if due.outbox:
-            await self._take_over()
-        await self._tidy()
-        for row in due.set_aside:
-            await self._retry(row)
+            duties.append(self._take_over())
+        for failed in await asyncio.gather(*duties, return_exceptions=True):  # each fails for itself
+            if failed is not None:
+                raise failed
 
     def _due(self, reader: Any) -> _Due:
         tables, now = self.service.tables, reader.now
@@ -264,6 +265,10 @@ class ServiceRuntime:
             outbox=bool(reader.due(tables.outbox, "due_at", now, 1)),
             set_aside=reader.due(tables.set_aside, "due_at", now, RETRIES),
         )
+
+    async def _retry_all(self, rows: Sequence[SetAside]) -> None:
+        for row in rows:
+            await self._retry(row)
 
     async def _retry(self, row: SetAside) -> None:
         if row.group_name in self.groups:

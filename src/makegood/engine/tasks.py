@@ -183,9 +183,10 @@ class TaskRunner:
         key = (row.kind, row.task_key)
         try:
             await self._end(await self._outcome(row))
-        except Exception as error:
-            bug = None if isinstance(error, EngineError) else error
-            log.warning("the end of task %s was not recorded, it will run again: %s", key, error, exc_info=bug)
+        except EngineError as error:
+            log.warning("the end of task %s was not recorded, it will run again: %s", key, error)
+        except Exception:
+            log.exception("the end of task %s was not recorded, as by a bug; it will run again", key)
         finally:
             self._running.pop(key, None)
             self._wake.set()

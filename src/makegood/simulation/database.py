@@ -109,7 +109,8 @@ class SimulatedDatabase:
         """What fails this transaction at its commit."""
         faults, where = self._world.faults, self._where()
         if faults.happens(Fault.DISK_FULL, self._disk.name):
-            self._disk.full_until = self._world.loop.time() + FULL * faults.size(Fault.DISK_FULL)
+            until = self._world.loop.time() + FULL * faults.size(Fault.DISK_FULL)
+            self._disk.full_until = min(until, self._world.heals_at)
         if faults.happens(Fault.COMMIT_LOST, where):
             return DatabaseUnavailable("the connection was lost before the commit")
         if faults.happens(Fault.COMMIT_CONFLICT, where):
@@ -175,11 +176,6 @@ class _MortalTransaction(SqliteTransaction):
     wrote: list[str]
     """What it has written, in words."""
 
-    def select(self, table: Table[R, K], keys: Iterable[K]) -> dict[K, R]:
-        """As a transaction does."""
-        self._reach()
-        return super().select(table, keys)
-
     def insert(self, table: Table[R, K], rows: Sequence[R]) -> None:
         """As a transaction does."""
         self._reach([f"+ {row}" for row in rows])
@@ -201,6 +197,10 @@ class _MortalTransaction(SqliteTransaction):
         """As a transaction does."""
         self._reach([f"- {table.name} {key}" for key in keys])
         super().discard(table, keys)
+
+    def _rows(self, table: Table[R, Any], text: str, marks: Sequence[Any]) -> list[R]:
+        self._reach()
+        return super()._rows(table, text, marks)
 
     def _reach(self, writes: Sequence[str] = ()) -> None:
         if self.life.reaches(Moment.VERB):

@@ -17,6 +17,7 @@ class Fault(StrEnum):
     """A kind of fault; its value says what happens."""
 
     DEATH = "a process dies, and starts again"
+    POWER_CUT = "all of the shop's processes die at once"
     FREEZE = "a process stands still for a while"
     POISON = "a function fails for a request, as by a bug"
     COMMIT_LOST = "a commit fails: nothing is stored"
@@ -39,7 +40,8 @@ class Fault(StrEnum):
     CLOCK_SET = "a machine's clock is set, ahead or back"
     PLATFORM_SLOW = "the payment platform takes long"
     PLATFORM_DEAF = "a call to the payment platform never arrives"
-    PLATFORM_MUTE = "the payment platform does it, and answers with an error, or never"
+    PLATFORM_MUTE = "the payment platform does it, and its answer is lost: the connection breaks, or nothing comes"
+    PLATFORM_BROKEN = "the payment platform does it, and answers 502"
     PLATFORM_TWICE = "a call to the payment platform arrives twice"
     NOTICE_LATE = "a platform's notification takes long, and is overtaken"
     NOTICE_LOST = "a platform's notification never arrives"
@@ -50,6 +52,7 @@ class Fault(StrEnum):
 
 RATES = {
     Fault.DEATH: 0.8,
+    Fault.POWER_CUT: 0.005,
     Fault.FREEZE: 0.006,
     Fault.POISON: 0.01,
     Fault.COMMIT_LOST: 0.02,
@@ -73,6 +76,7 @@ RATES = {
     Fault.PLATFORM_SLOW: 0.05,
     Fault.PLATFORM_DEAF: 0.03,
     Fault.PLATFORM_MUTE: 0.05,
+    Fault.PLATFORM_BROKEN: 0.03,
     Fault.PLATFORM_TWICE: 0.05,
     Fault.NOTICE_LATE: 0.2,
     Fault.NOTICE_LOST: 0.1,
@@ -137,20 +141,34 @@ class Faults:
         """Whether nothing fails any more."""
         return self._over
 
+    def has(self, fault: Fault) -> bool:
+        """Whether the world has this kind at all."""
+        return fault in self._rates and f"{fault.name.lower()}-0" not in self._left_out
+
     def happens(self, fault: Fault, where: str) -> bool:
         """Whether it happens here and now."""
+        injected = self.draw(fault, where)
+        if injected is not None:
+            self.injected.append(injected)
+        return injected is not None
+
+    def draw(self, fault: Fault, where: str) -> Injected | None:
+        """The fault, if this occasion is to have one; it counts as injected when it is recorded."""
         rate = self._rates.get(fault)
         if rate is None or self._over:
-            return False
+            return None
         self.occasions[fault] += 1
         if self._streams[fault].random() >= rate:
-            return False
+            return None
         injected = Injected(fault, self.occasions[fault], self._clock(), where)
         if injected.name in self._left_out:
-            return False
-        self.injected.append(injected)
+            return None
         self._sizes[fault] = Random(f"size of {injected.name} {self._seed}")
-        return True
+        return injected
+
+    def record(self, drawn: Injected) -> None:
+        """What was drawn before happens now."""
+        self.injected.append(drawn._replace(at=self._clock()))
 
     def size(self, fault: Fault) -> float:
         """How large the fault is that just happened, in [0, 1)."""

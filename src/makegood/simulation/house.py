@@ -22,7 +22,8 @@ from makegood.shop.payments.settings import PaymentsSettings
 from makegood.simulation.broker import RemoteBroker, UnreliableBroker, open_broker
 from makegood.simulation.checks import DRAINED, Broken
 from makegood.simulation.database import Disk, SimulatedDatabase, empty
-from makegood.simulation.life import Life, Machine
+from makegood.simulation.faults import Fault
+from makegood.simulation.life import MOOD, STORING, WAITING, Life, Machine
 from makegood.simulation.network import INSIDE, Network, RemoteCaller, Unreachable
 from makegood.simulation.platform import Platforms
 from makegood.simulation.world import World
@@ -124,6 +125,18 @@ class House:
         """Every machine starts."""
         for machine in self.machines:
             machine.begin()
+        self._world.later(MOOD, self._mood)
+
+    def _mood(self) -> None:
+        """Now and then the power fails, for everything at once."""
+        faults = self._world.faults
+        if faults.over:
+            return
+        if faults.happens(Fault.POWER_CUT, "the shop"):
+            for machine in self.machines:
+                if machine.life is not None:
+                    machine.life.loses_power()
+        self._world.later(MOOD, self._mood)
 
     def _build(self) -> None:
         world = self._world
@@ -131,8 +144,8 @@ class House:
             self.machines.append(Machine("shop", world, self._boot_embedded, NAMES))
             self.fronts = list(self.machines)
             return
-        self._broker = Machine("broker", world, self._boot_broker, ())
-        self.fronts = [Machine(f"front-{number}", world, self._boot_front, ()) for number in (1, 2)]
+        self._broker = Machine("broker", world, self._boot_broker, (), STORING)
+        self.fronts = [Machine(f"front-{number}", world, self._boot_front, (), WAITING) for number in (1, 2)]
         self.machines = [self._broker, *self.fronts]
         for group in self.topology.groups:
             name = "shop" if group == NAMES else "-".join(group[:1])
@@ -188,7 +201,8 @@ class House:
 
     async def undelivered(self) -> list[Broken]:
         """What consumer groups have not acknowledged."""
-        if self._live_broker is None:
+        owner = self._broker or self.machines[0]
+        if self._live_broker is None or owner.node is None:
             return [Broken(DRAINED, "broker", "away")]
         stats = await self._live_broker.stats()
         return [Broken(DRAINED, one.group, f"{one.backlog} messages are not delivered") for one in stats if one.backlog]

@@ -26,6 +26,8 @@ MOST_SKEW = 1_000
 """Milliseconds by which a machine's clock is off at most: so two of them differ by at most the skew that is allowed."""
 
 
+COARSE, COARSE_CLOCKS = 16, 0.3
+"""Milliseconds of a coarse clock's steps, and how many machines have one."""
 MOOD = 0.5
 """Seconds from one chance of a machine's own faults to the next."""
 
@@ -47,6 +49,9 @@ class Moment(StrEnum):
     BEFORE_ACKNOWLEDGEMENT = "when messages have taken effect, before they are acknowledged"
 
 
+WAITING = (Moment.WAIT,)
+STORING = (Moment.WAIT, Moment.BEFORE_COMMIT, Moment.AFTER_COMMIT)
+"""Where a process may die that stores nothing, or only in a store of its own."""
 COUNTS = {
     Moment.WAIT: 3_000,
     Moment.VERB: 300,
@@ -83,8 +88,9 @@ class Life:
 
     def _fate(self) -> None:
         faults = self._world.faults
-        if faults.happens(Fault.DEATH, self.machine.name):
-            kinds = list(Moment)
+        self._death = faults.draw(Fault.DEATH, str(self))
+        if self._death is not None:
+            kinds = self.machine.moments
             self._moment = kinds[int(faults.size(Fault.DEATH) * len(kinds))]
             # As often among the first ten moments as among the last thousand.
             self._left = max(1, round(COUNTS[self._moment] ** faults.size(Fault.DEATH)))
@@ -97,7 +103,8 @@ class Life:
 
     def now(self) -> int:
         """Milliseconds since 1970-01-01 UTC, as this machine's clock has it."""
-        return self._world.now() + self.machine.skew
+        now = self._world.now() + self.machine.skew
+        return now - now % self.machine.tick
 
     def random_bytes(self, count: int) -> bytes:
         """`count` bytes, from the seed."""
@@ -112,12 +119,22 @@ class Life:
         return self._world.loop.time()
 
     def spawn(self, work: Coroutine[Any, Any, T], name: str) -> "asyncio.Task[T]":
-        """Runs it as this process."""
-        return asyncio.get_running_loop().create_task(work, name=name, context=self.context)
+        """Runs it as this process; what it should not have raised is a bug."""
+        task = asyncio.get_running_loop().create_task(work, name=name, context=self.context)
+        task.add_done_callback(self._ended, context=self.context)
+        return task
+
+    def _ended(self, task: "asyncio.Task[Any]") -> None:
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Exception):
+            self._world.bug(f"{task.get_name()} of {self}", error)
 
     def on_death(self, heard: Callable[[], None]) -> None:
         """Has the world told: others notice that the process is gone."""
-        self._deaths.append(heard)
+        if self.alive:
+            self._deaths.append(heard)
+        else:
+            heard()
 
     def expects(self, *moments: Moment) -> bool:
         """Whether its death waits for a moment of these kinds."""
@@ -146,6 +163,10 @@ class Life:
         else:
             self._die(Moment.WAIT)
 
+    def loses_power(self) -> None:
+        """It dies, with all the others."""
+        self._die("with all the others")
+
     def dies(self, moment: Moment) -> Killed:
         """It dies here; raise what this returns."""
         self._die(moment)
@@ -159,6 +180,8 @@ class Life:
         if not self.alive:
             return
         self.alive = False
+        if self._death is not None and how == self._moment:
+            self._world.faults.record(self._death)
         self._world.trace.note(str(self), "dies", how)
         self._world.bury()
         self.machine.died()
@@ -170,11 +193,18 @@ class Machine:
     """A machine on which one process at a time runs; `boot` starts what it is for, in a new life."""
 
     def __init__(
-        self, name: str, world: "World", boot: Callable[[Life], Coroutine[Any, Any, object]], offers: tuple[str, ...]
+        self,
+        name: str,
+        world: "World",
+        boot: Callable[[Life], Coroutine[Any, Any, object]],
+        offers: tuple[str, ...],
+        moments: tuple[Moment, ...] = tuple(Moment),
     ) -> None:
         self.name = name
         self.offers = offers
         """The services it runs."""
+        self.moments = moments
+        """Where its processes may die."""
         self.node: Any = None
         """What its process serves others with, once it has started."""
         self.life: Life | None = None
@@ -183,7 +213,10 @@ class Machine:
         self._boot = boot
         self._random = Random(f"{name} {world.seed}")
         self.skew = 0
-        self.set_clock()
+        self.tick = COARSE if self._random.random() < COARSE_CLOCKS else 1
+        """Milliseconds by which its clock goes on at a time."""
+        if world.faults.has(Fault.CLOCK_SET):
+            self.set_clock()
 
     def set_clock(self) -> None:
         """Its clock is off by something else than before, from now on."""
@@ -203,7 +236,7 @@ class Machine:
             self.set_clock()
         life, now = self.life, self._world.loop.time()
         if life is not None and life.frozen_until <= now and faults.happens(Fault.FREEZE, str(life)):
-            seconds = LONGEST_FREEZE * faults.size(Fault.FREEZE) ** 2
+            seconds = min(LONGEST_FREEZE * faults.size(Fault.FREEZE) ** 2, self._world.heals_at - now)
             life.frozen_until = now + seconds
             self._world.trace.note(str(life), "stands still", f"for {seconds:.3f} s")
         self._world.later(MOOD, self._mood)

@@ -139,7 +139,8 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
-            self.call_exception_handler({"message": f"{step.callback} failed", "exception": error})
+            name = getattr(step.callback, "__qualname__", type(step.callback).__name__)
+            self.call_exception_handler({"message": f"{name} failed", "exception": error})
 
     def _jump(self) -> None:
         timers = self._timers

@@ -10,6 +10,7 @@ from itertools import count
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import unquote_plus
 
+from makegood.engine.deadline import Deadline
 from makegood.engine.errors import DeadlineExceeded, EngineError, ServiceUnavailable
 from makegood.simulation.faults import Fault
 from makegood.simulation.life import Life, Machine
@@ -21,7 +22,7 @@ Work = Callable[[Any], Coroutine[Any, Any, T]]
 
 MEAN = 0.001
 """Mean seconds on the way of one message."""
-SLOW = 3.0
+SLOW = 10.0
 """Seconds that a slow one takes at most."""
 PARTITION = 6.0
 """Seconds for which two machines do not reach each other at most."""
@@ -195,8 +196,10 @@ class RemoteCaller:
         offering = [machine for machine in self._machines if operation.service in machine.offers]
         target = offering[int(self._world.chance.random() * len(offering))]
 
+        left = deadline.remaining()
+
         async def work(node: Any) -> Any:
-            return await node.call(operation, request, deadline)
+            return await node.call(operation, request, Deadline.after(left))  # what remains crosses, not the moment
 
         what = str(operation)
         try:

@@ -79,6 +79,12 @@ class Town:
             return None
         return lambda: self._platforms.pay(user, channel, opened.pay_url)
 
+    async def refund_part(self, order: orders.Order) -> None:
+        """Operators give back about a third of what was paid, once."""
+        if order.payment_id is not None:
+            part = payments.RefundPart(order.payment_id, 1 + order.amount_due // 3, f"part-{order.order_id}")
+            await self.ask("operator", payments.REFUND, part, WAITING)
+
     async def again(self, ask: Callable[[], Coroutine[Any, Any, A | None]], settled: Callable[[A], bool]) -> A | None:
         """Asks until there is a definite answer, or patience is over."""
         answer, pause = None, FIRST_PAUSE
@@ -107,7 +113,7 @@ class Buyer:
             if order is not None and order.amount_due > 0:
                 await self._then(plan, order)
             if order is not None and plan.refund is not None:
-                await self._refund(order, plan.refund, ship=plan.ship)
+                await self._refund(order, plan.refund, ship=plan.ship, part=plan.part)
 
     async def _place(self, plan: Plan) -> orders.Order | None:
         town, order = self._town, plan.order
@@ -159,12 +165,15 @@ class Buyer:
         town.withdrawn.add(order.order_id)
         await town.again(lambda: town.ask(order.user, orders.CANCEL, change, WAITING), _changed)
 
-    async def _refund(self, order: orders.Order, pause: float, *, ship: bool) -> None:
+    async def _refund(self, order: orders.Order, pause: float, *, ship: bool, part: bool) -> None:
         await asyncio.sleep(pause)
         town, change = self._town, orders.ChangeOrder(order.order_id, order.user)
-        asking = [town.ask(order.user, orders.REFUND, change, WAITING)]
+        found = await town.ask("operator", orders.FIND, orders.FindOrder(order.order_id), WAITING) if part else None
+        asking: list[Coroutine[Any, Any, object]] = [town.ask(order.user, orders.REFUND, change, WAITING)]
         if ship:
             asking.append(town.ask("operator", orders.SHIP, orders.ChangeOrder(order.order_id), WAITING))
+        if found is not None and found.order is not None:
+            asking.append(town.refund_part(found.order))
         await asyncio.gather(*asking)
 
 
@@ -204,9 +213,8 @@ class Operators:
                 await town.ask("operator", orders.SHIP, change, WAITING)
             case "SHIPPED" if self._chance.random() < 0.5:
                 await town.ask(order.user, orders.RECEIVE, orders.ChangeOrder(order_id, order.user), WAITING)
-            case _ if order.payment_id is not None and self._chance.random() < 0.2:
-                part = payments.RefundPart(order.payment_id, 1 + order.amount_due // 3, f"part-{order_id}")
-                await town.ask("operator", payments.REFUND, part, WAITING)
+            case _ if self._chance.random() < 0.2:
+                await town.refund_part(order)
             case _:
                 pass
 

@@ -46,7 +46,7 @@ class Plan(NamedTuple):
 
     `twins`: how many times it is sent at once. `again`: whether it is sent again when the answer is there.
     `misuse`: whether the key is used for another body, too. `refund`: after this long a paid order is to be refunded,
-    with `ship` at the moment when it leaves the shop.
+    with `ship` at the moment when it leaves the shop, with `part` when operators refund a part of it.
     """
 
     order: PlaceOrder
@@ -60,6 +60,7 @@ class Plan(NamedTuple):
     pause: float
     refund: float | None
     ship: bool
+    part: bool
 
 
 def plans_of(seed: int, number: int, count: int, market: Market, settings: OrdersSettings) -> list[Plan]:
@@ -87,6 +88,7 @@ def _plan(chance: Random, number: int, at: int, market: Market, settings: Orders
         pause=chance.choice((0.0, 0.01, 0.2, 2.0)),
         refund=chance.choice((None, None, 0.0, 0.5, 5.0)),
         ship=chance.random() < 0.3,
+        part=chance.random() < 0.3,
     )
 
 

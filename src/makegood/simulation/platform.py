@@ -27,9 +27,9 @@ from makegood.sandbox.store import Store, Transaction
 from makegood.shop.payments import contracts as payments
 from makegood.shop.payments.gateways.alipay import Alipay, AlipayKeys, AlipaySettings
 from makegood.simulation.broker import MortalExecutor
-from makegood.simulation.faults import Fault
+from makegood.simulation.faults import Fault, Faults
 from makegood.simulation.keys import key
-from makegood.simulation.life import Life, Machine
+from makegood.simulation.life import STORING, Life, Machine
 from makegood.simulation.network import FROM_PLATFORM, TO_PLATFORM, Network, Unreachable
 from makegood.simulation.world import World
 
@@ -85,7 +85,7 @@ class _Channel:
 
     def __init__(self, name: str, world: World, network: Network, platforms: Platforms) -> None:
         self.connection = apsw.Connection(":memory:")
-        self.machine = Machine(name, world, self._boot, ())
+        self.machine = Machine(name, world, self._boot, (), STORING)
         self._name, self._world, self._network, self._platforms = name, world, network, platforms
         self._url = f"http://{name}.simulated"
         self._account = Account(f"app of {name}", f"seller of {name}", f"{CHANNELS.index(name):04d}", "", "")
@@ -94,7 +94,9 @@ class _Channel:
 
     def gateway(self, life: Life) -> Alipay:
         """The shop's adapter, which speaks over the simulated network."""
-        http = httpx.AsyncClient(transport=_Transport(self._network, life, self.machine), trust_env=False)
+        http = httpx.AsyncClient(
+            transport=_Transport(self._network, life, self.machine, self._world.faults), trust_env=False
+        )
         settings = AlipaySettings(
             self._url + GATEWAY_PATH, self._account.app_id, self._account.seller_id, "", "", timeout=3.0
         )
@@ -177,8 +179,8 @@ class _Channel:
 class _Transport(httpx.AsyncBaseTransport):
     """The shop's way to a platform."""
 
-    def __init__(self, network: Network, life: Life, machine: Machine) -> None:
-        self._network, self._life, self._machine = network, life, machine
+    def __init__(self, network: Network, life: Life, machine: Machine, faults: Faults) -> None:
+        self._network, self._life, self._machine, self._faults = network, life, machine, faults
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Has the platform answer. Raises httpx's errors."""
@@ -197,6 +199,8 @@ class _Transport(httpx.AsyncBaseTransport):
             raise httpx.ReadError(str(error), request=request) from error
         except DeadlineExceeded as error:
             raise httpx.ReadTimeout(str(error), request=request) from error
+        if self._faults.happens(Fault.PLATFORM_BROKEN, asker):
+            return httpx.Response(502, content=b"Bad Gateway", request=request)
         return httpx.Response(200, content=answer, request=request)
 
 

@@ -35,8 +35,6 @@ ORDERS = 50
 """Orders placed in one world."""
 EACH = 3
 """Orders of one buyer, about."""
-FAULTS_FOR = 25.0
-"""Seconds after which nothing fails any more."""
 PEOPLE = 300.0
 """Seconds that buyers may take for all they mean to do."""
 REST = 900.0
@@ -167,6 +165,8 @@ class _Course:
             self._broken.append(Broken(checks.DRAINED, "buyers", f"not done after {PEOPLE} s"))
         await ending
         working.cancel()
+        with suppress(asyncio.CancelledError):
+            await working
         await operators.replay_dead_letters()
         await self._rest(0.0)
         await self._judge()
@@ -200,7 +200,7 @@ class _Course:
         return buyers
 
     async def _end_faults(self) -> None:
-        await asyncio.sleep(FAULTS_FOR)
+        await asyncio.sleep(self._world.heals_at)
         self._world.faults.stop()
         self._over_at = self._world.now()
         self._world.trace.note("world", "heals", "nothing fails any more")
@@ -248,7 +248,7 @@ class _Course:
 class _Logs(logging.Handler):
     """Takes what the shop logs: a failure that no fault explains is a bug."""
 
-    BUGS = ("makegood.engine.execution", "makegood.engine.runtime", "makegood.engine.loops")
+    BUGS = tuple(f"makegood.engine.{name}" for name in ("execution", "runtime", "loops", "tasks", "outbox", "broker"))
 
     def __init__(self, world: World) -> None:
         super().__init__(logging.ERROR)
@@ -261,9 +261,9 @@ class _Logs(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Notes a bug."""
-        if record.name in self.BUGS and not self._world.ended:
+        if record.name.startswith(self.BUGS) and not self._world.ended:
             error = record.exc_info[1] if record.exc_info else None
-            if not isinstance(error, Poison):
+            if not _injected(error):
                 self._world.bug(record.getMessage()[:300], error)
 
     def close(self) -> None:
@@ -272,6 +272,13 @@ class _Logs(logging.Handler):
         self._logger.level, self._logger.propagate = self._before[0], self._before[1]
         self._logger.setLevel(self._before[0])
         super().close()
+
+
+def _injected(error: BaseException | None) -> bool:
+    """Whether it is, or comes from, what the world injected as a bug."""
+    while error is not None and not isinstance(error, Poison):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _unnoticed(world: World, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

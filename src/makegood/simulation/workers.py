@@ -176,4 +176,7 @@ def _serve(pipe: "Connection[Any, Any]", work: Work) -> None:
             answer: Ran | Lost = work(*job)
         except BaseException as error:
             answer = Lost(job.seed, f"the simulation failed: {error!r}")
-        pipe.send(answer)
+        try:
+            pipe.send(answer)
+        except OSError:
+            return  # nobody asks any more

@@ -1,6 +1,7 @@
 """A world: its seed, its time, what goes wrong in it, and what happened."""
 
 import asyncio
+import re
 from collections.abc import Callable, Container
 from contextvars import copy_context
 from random import Random
@@ -10,8 +11,14 @@ from makegood.simulation.faults import Faults, Rates
 from makegood.simulation.loop import VirtualTimeLoop
 from makegood.simulation.trace import Trace
 
+FAULTS_FOR = 25.0
+"""Seconds after which nothing fails any more."""
 BEGINNING = 1_750_000_000_000
 """Milliseconds since 1970-01-01 UTC at which every world begins."""
+
+
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+"""Where something lies in memory, which is no part of a trace."""
 
 
 class World:
@@ -26,6 +33,8 @@ class World:
         """For what is no fault: delays, choices."""
         self.bugs: list[str] = []
         """What no fault explains: an exception that nobody expected."""
+        self.heals_at = FAULTS_FOR
+        """Seconds after which nothing fails any more, nor stands still."""
         self.ended = False
         """Nobody dies or starts any more."""
         self._leapt = 0
@@ -55,8 +64,9 @@ class World:
 
     def bug(self, where: str, error: BaseException | None) -> None:
         """Something failed that must not, whatever happens."""
-        self.bugs.append(f"{where}: {error!r}")
-        self.trace.note(where, "fails", repr(error))
+        where, said = _ADDRESS.sub("", where), _ADDRESS.sub("", repr(error))
+        self.bugs.append(f"{where}: {said}")
+        self.trace.note(where, "fails", said)
 
     def bury(self) -> None:
         """Keeps every task as it is: one that nobody refers to any more would be closed, and so clean up."""

@@ -25,8 +25,8 @@ def house_of(seed: int) -> House:
 
 
 def is_paid(ran: Ran) -> bool:
-    """Whether an order was paid in it."""
-    return any(
+    """Whether an order was paid in it, at a platform."""
+    return ran.examined["P12"] > 0 and any(
         noted.what == "writes" and noted.detail.startswith("orders: Order") and PAID in noted.detail
         for noted in ran.kept
     )

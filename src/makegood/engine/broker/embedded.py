@@ -77,9 +77,14 @@ class EmbeddedBroker:
             await self.commits.alone(self._declare(group, _sorted(topics)))
 
     async def _declare(self, name: str, topics: dict[str, frozenset[str]]) -> None:
-        group = self.commits.groups.get(name)
-        if group is None or not group.consumers:
-            await self._rejoin(name, topics)
+        """Only ever adds: who declares may know less than the group's own consumers do."""
+        known = {cursor.topic: cursor.tags for cursor in self.commits.cursors.values() if cursor.group == name}
+        wanted = {topic: _both(known[topic], tags) if topic in known else tags for topic, tags in topics.items()}
+        if all(known.get(topic) == tags for topic, tags in wanted.items()):
+            return
+        if name in self.commits.groups and self.commits.groups[name].consumers:
+            raise BrokerUnavailable(f"group {name!r} has consumers that want less than {wanted}: they must end first")
+        await self._rejoin(name, wanted)
 
     async def subscribe(self, group: str, topics: Mapping[str, frozenset[str]]) -> "EmbeddedSubscription":
         """Joins a group; raises ValueError if the group's other consumers want other topics or tags."""
@@ -256,6 +261,11 @@ class EmbeddedSubscription:
 
 def _sorted(topics: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
     return {topic: topics[topic] for topic in sorted(topics)}
+
+
+def _both(one: frozenset[str], other: frozenset[str]) -> frozenset[str]:
+    """The tags that either wants; an empty set is all of them."""
+    return one | other if one and other else frozenset()
 
 
 def _overdue(now: int) -> int:

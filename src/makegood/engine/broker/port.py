@@ -69,8 +69,8 @@ class Broker(Protocol):
     async def declare(self, groups: Groups) -> None:
         """From its return these groups get what is published, though nobody may consume for them yet.
 
-        What a known group wants is not changed while it has consumers. Raises BrokerUnavailable, and ValueError for
-        names that no broker could serve.
+        A known group goes on getting what it wanted before, too. Raises BrokerUnavailable, also while it has consumers
+        that want less, and ValueError for names that no broker could serve.
         """
         ...
 
