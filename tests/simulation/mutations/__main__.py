@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.simulation.mutations.catalogue import ALL, MUTATIONS, SURVIVORS
-from tests.simulation.mutations.hunting import Hunt, hunt
+from tests.simulation.mutations.hunting import Hunt, hunt, remember
 from tests.simulation.mutations.mutation import Mutation, Rotten
 from tests.simulation.mutations.worlds import Lived
 
@@ -45,6 +45,7 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     with ThreadPoolExecutor(AT_ONCE) as pool:
         results = list(pool.map(_hunt, wanted))
+    remember(one for one in results if one is not None)
     if asked.table:
         print("\n".join([*table([one for one in results if one is not None]), "", *survivors()]))
     return 0 if all(one is not None and one.found for one in results) else 1

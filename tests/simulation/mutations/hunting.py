@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +16,8 @@ from tests.simulation.mutations.mutation import Mutation, copy_source
 from tests.simulation.mutations.worlds import Breach, Lived
 
 ROOT = Path(__file__).parents[3]
+SEEDS = Path(__file__).with_name("seeds.json")
+"""In which world each mutation was found last: a short cut, which may be deleted."""
 WORLD = 4.0
 """Seconds that a world of 50 orders may take on average, with both cores busy: a hunt that takes longer is ended."""
 START = 60.0
@@ -67,9 +69,30 @@ def _rank(breach: Breach) -> int:
 def hunt(mutation: Mutation, seen: Callable[[Lived], None] = lambda _: None) -> Hunt:
     """Looks for the mutation in its worlds; `seen` is told of each. Raises Rotten when it does not fit the source.
 
-    It is found in a world that breaks a promise with the mutation, and none without it.
+    It is found in a world that breaks a promise with the mutation, and none without it. The world in which it was
+    found before is looked at first; should the shop have changed since, all of its worlds are.
     """
-    result = _look(mutation, seen)
+    if mutation.name in (known := known_seeds()):
+        result = _judged(_look(mutation._replace(first=known[mutation.name], seeds=1), seen))
+        if result.found:
+            return result
+    return _judged(_look(mutation, seen))
+
+
+def known_seeds() -> dict[str, int]:
+    """By mutation the seed of a world in which it was found."""
+    return msgspec.json.decode(SEEDS.read_bytes(), type=dict[str, int]) if SEEDS.exists() else {}
+
+
+def remember(hunts: Iterable[Hunt]) -> None:
+    """Writes down in which worlds mutations were found, beside those known before."""
+    seeds = known_seeds() | {one.mutation.name: one.seed for one in hunts if one.found}
+    SEEDS.write_bytes(msgspec.json.format(msgspec.json.encode(dict(sorted(seeds.items()))), indent=2) + b"\n")
+
+
+def _judged(result: Hunt) -> Hunt:
+    """What a hunt found, unless the same world is broken without the mutation, too."""
+    mutation = result.mutation
     if not result.found:
         return result
     control = without(result.seed, mutation.orders, mutation.scale)

@@ -83,7 +83,7 @@ MUTATIONS = (
                 "if answer is not None and not answer.refusal]",
             ),
         ),
-        survives="it is rare that coupons refuses while accounts took, and its answer is lost",
+        scale=2.0,
     ),
     Mutation(
         "answered-before-settled",

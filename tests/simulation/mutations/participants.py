@@ -46,7 +46,7 @@ MUTATIONS = (
                 'self._tx.insert(self._reservations.table, [row for row in self._new if row.state == "TAKEN"])',
             ),
         ),
-        survives="what was refused is hardly ever there when the request's twin comes",
+        scale=2.0,
     ),
     Mutation(
         "returned-twice",

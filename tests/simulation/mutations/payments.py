@@ -104,7 +104,7 @@ MUTATIONS = (
                 "if rest := payment.captured - refunded(refunds):",
             ),
         ),
-        survives="nobody asks for the whole while a part is on its way",
+        scale=2.0,
     ),
     Mutation(
         "points-key-without-refund",

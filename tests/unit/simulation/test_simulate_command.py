@@ -74,10 +74,10 @@ def test_without_faults_nothing_fails() -> None:
 
 def test_a_story_is_told_when_asked_for() -> None:
     """With `--about` one reads what became of an order, though nothing is broken."""
-    ended = simulate("--seed", "3", "--orders", "12", "--about", "key-1-0", "--json")
+    ended = simulate("--seed", "3", "--orders", "12", "--about", "key-2-0", "--json")
     lines = decoded(ended.stdout)["story"]
-    assert any("key='key-1-0'" in line for line in lines)
-    assert not any("key='key-2-0'" in line for line in lines)
+    assert any("key='key-2-0'" in line for line in lines)
+    assert not any("key='key-1-0'" in line for line in lines)
 
 
 def test_control_c_ends_it() -> None:
