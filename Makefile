@@ -15,7 +15,7 @@ test: check browser
 
 test-simulation: .venv
 	$(BIN)/makegood simulate --seeds 200
-	$(BIN)/pytest -m simulation
+	$(BIN)/pytest -n 2 -m simulation
 
 check: .venv
 	$(BIN)/ruff format --check .

@@ -94,6 +94,7 @@ def simulate(
     first: Annotated[int | None, typer.Option("--from", help="The first of them; 1 when not said.", min=0)] = None,
     orders: Annotated[int, typer.Option(help="Orders placed in each world.", min=1, max=10_000)] = 50,
     faults: Annotated[float, typer.Option(help="Multiplies how likely every fault is.", min=0.0, max=100.0)] = 1.0,
+    rate: Annotated[list[str] | None, typer.Option(help="How likely one kind is: death=0.5.", metavar="KIND=N")] = None,
     leave_out: Annotated[list[str] | None, typer.Option(help="A fault, or kind, that does not happen.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="A fault, or kind; all others do not happen.")] = None,
     buyer: Annotated[list[int] | None, typer.Option(help="A buyer; all others stay at home.")] = None,
@@ -116,7 +117,7 @@ def simulate(
         raise CommandFailed("a story is of one world: say which, with --seed N")
     begin = seed if seed is not None else 1 if first is None else first
     chosen = range(begin, begin + (1 if seed is not None else seeds or 200))
-    wanted = simulating.options(orders, faults, steps, leave_out, only, buyer)
+    wanted = simulating.options(orders, faults, steps, leave_out, only, buyer, rate)
     task = simulating.Task(chosen, wanted, workers or os.cpu_count() or 1, explain, about, stops=steps is not None)
     simulating.run(task, as_json=json)
 

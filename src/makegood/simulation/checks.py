@@ -1,5 +1,6 @@
 """What must hold when the faults are over and time has run on: the audit's promises, and what buyers were answered."""
 
+from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -49,6 +50,14 @@ def answers(attempts: Iterable[Attempt], orders: apsw.Connection, holders: Mappi
         for attempt in of_key:
             broken += _stored(f"{user} {key}", attempt, orders, holders)
     return broken
+
+
+def examined(attempts: Iterable[Attempt]) -> Counter[str]:
+    """How much there is to look at for what buyers were answered: answers 201 and 409, and keys."""
+    given = [attempt for attempt in attempts if attempt.answer is not None]
+    outcomes = Counter(attempt.answer.outcome for attempt in given if attempt.answer is not None)
+    keys = {(attempt.order.user, attempt.order.key) for attempt in given}
+    return Counter({LOST: outcomes["confirmed"], TAKEN: outcomes["refused"], ONE_ANSWER: len(keys)})
 
 
 def late(orders: apsw.Connection, now: int, faults_over: int) -> list[Broken]:

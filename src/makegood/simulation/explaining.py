@@ -73,6 +73,7 @@ def command_of(seed: int, options: Options) -> str:
         words += _each("--leave-out", left_out.names)
     if scale != 1.0:
         words += ["--faults", f"{scale:g}"]
+    words += _each("--rate", [f"{fault.name.lower()}={rate:g}" for fault, rate in options.rates.items()])
     words += _each("--buyer", options.buyers or ())
     return shlex.join(words)
 

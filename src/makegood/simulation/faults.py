@@ -5,7 +5,7 @@ and the draws of all others stay what they were: that is how a failing trace is 
 """
 
 from collections import Counter
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from enum import StrEnum
 from random import Random
 from typing import NamedTuple
@@ -111,11 +111,12 @@ class Rates(msgspec.Struct, frozen=True):
     rates: dict[Fault, float]
 
     @classmethod
-    def of(cls, seed: int, scale: float) -> "Rates":
-        """Some kinds, in some strength, as the seed says; `scale` multiplies all of them."""
+    def of(cls, seed: int, scale: float, given: Mapping[Fault, float] | None = None) -> "Rates":
+        """Some kinds, in some strength, as the seed says; `scale` multiplies all but those that are `given`."""
         chance = Random(f"rates {seed}")
         strength = chance.choice(STRENGTHS) * scale
-        return cls({fault: min(0.9, rate * strength) for fault, rate in RATES.items() if chance.random() < HAS})
+        drawn = {fault: min(0.9, rate * strength) for fault, rate in RATES.items() if chance.random() < HAS}
+        return cls(drawn | dict(given or {}))
 
 
 class Faults:

@@ -30,8 +30,10 @@ async def judge(
         examined[one.promise] += one.examined
     payments, orders = house.disks["payments"].connection, house.disks["orders"].connection
     broken = checks.settled(payments, orders, platforms.misquoted) + checks.limits(house.disks["stock"].connection)
+    found = _orders(databases["orders"])
+    examined[checks.KEPT] += sum(order.status == "CANCELLED" for order in found)
     broken += checks.cancelled(
-        _orders(databases["orders"]),
+        found,
         withdrawn,
         _paid_at(databases, platforms),
         _closed_at(databases["payments"]),

@@ -19,7 +19,7 @@ from makegood.shop.orders.settings import OrdersSettings
 from makegood.simulation import checks
 from makegood.simulation.checks import Broken
 from makegood.simulation.database import Poison
-from makegood.simulation.faults import Injected, Rates
+from makegood.simulation.faults import Fault, Injected, Rates
 from makegood.simulation.house import House
 from makegood.simulation.judging import judge
 from makegood.simulation.loop import LastStep, VirtualTimeLoop
@@ -54,6 +54,7 @@ class Options(msgspec.Struct, frozen=True):
 
     `scale` multiplies the rates of all faults; `left_out` names faults that do not happen, `buyers` those who buy
     (None: all of them); `keep` keeps the text of the trace; the world ends unjudged before its step `steps`.
+    `rates` are those of single kinds, whatever the seed says.
     """
 
     orders: int = ORDERS
@@ -62,6 +63,7 @@ class Options(msgspec.Struct, frozen=True):
     buyers: frozenset[int] | None = None
     keep: bool = False
     steps: int | None = None
+    rates: dict[Fault, float] = {}
 
 
 class Ran(msgspec.Struct, frozen=True):
@@ -98,7 +100,7 @@ def run(seed: int, options: Options) -> Ran:
 
 def _run(seed: int, options: Options) -> Ran:
     loop = VirtualTimeLoop(options.steps)
-    world = World(seed, loop, Rates.of(seed, options.scale), options.left_out, keep=options.keep)
+    world = World(seed, loop, Rates.of(seed, options.scale, options.rates), options.left_out, keep=options.keep)
     loop.set_exception_handler(partial(_unnoticed, world))
     logs = _Logs(world)
     asyncio.set_event_loop(loop)
@@ -180,6 +182,7 @@ class _Course:
     async def _judge(self) -> None:
         """Looks whether everything that must hold does."""
         disks, town = self._house.disks, self._town
+        self._examined.update(checks.examined(town.attempts))
         holders = {name: disks[name] for name in ("stock", "coupons", "accounts")}
         self._broken += checks.answers(town.attempts, disks["orders"].connection, holders)
         self._broken += await judge(self._world, self._house, self._platforms, town.withdrawn, self._examined)

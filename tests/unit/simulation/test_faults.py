@@ -130,3 +130,11 @@ def test_leaving_one_out_does_not_change_how_large_others_are() -> None:
     first = next(iter(whole))
     rest = drawn(faults(left_out={first}), occasions)
     assert rest == {name: size for name, size in whole.items() if name != first}
+
+
+def test_a_given_rate_is_every_worlds() -> None:
+    """A kind whose rate is given has it in every world, whatever the seed and the scale say; others do not change."""
+    for seed in range(20):
+        given = Rates.of(seed, 0.0, {Fault.DEATH: 0.7}).rates
+        assert given.pop(Fault.DEATH) == 0.7
+        assert not any(given.values())

@@ -88,3 +88,12 @@ def test_control_c_ends_it() -> None:
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 130
     assert "Traceback" not in errors
+
+
+def test_a_rate_that_is_none_is_refused() -> None:
+    """A kind that there is not, no number, and a number above 1 end in one line that says what to write."""
+    for wrong in ("dead=0.5", "death", "death=often", "death=2"):
+        ended = simulate("--seed", "1", "--rate", wrong)
+        assert ended.returncode == 1
+        assert "--rate" in ended.stderr
+        assert len(ended.stderr.splitlines()) == 1
