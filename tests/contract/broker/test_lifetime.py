@@ -47,6 +47,22 @@ async def test_declared_group_keeps_what_is_published(harness: Harness, broker: 
     assert ids(await gather(group, 3, 1.0)) == ["m1", "m3"]
 
 
+async def test_declaring_only_ever_adds(harness: Harness, broker: Broker) -> None:
+    """Who declares less takes nothing away; who declares more while consumers want less has to wait for their end."""
+    topic, name = harness.name("orders"), harness.name("points")
+    paid, both = {topic: frozenset({"paid"})}, {topic: frozenset({"paid", "cancelled"})}
+    await broker.declare({name: both})
+    await broker.declare({name: paid})
+    await broker.publish([message(topic, 1, "cancelled")])
+    group = await broker.subscribe(name, both)
+    assert ids(await gather(group, 1)) == ["m1"]
+    await broker.declare({name: paid})
+    with pytest.raises(BrokerUnavailable):
+        await broker.declare({name: {topic: ALL}})
+    await group.close()
+    await broker.declare({name: {topic: ALL}})
+
+
 async def test_acknowledged_stays_acknowledged(harness: Harness, broker: Broker) -> None:
     """Nothing that was acknowledged comes again after a clean close, whatever the order of acknowledging."""
     topic, name = harness.name("orders"), harness.name("points")

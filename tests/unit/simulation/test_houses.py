@@ -1,10 +1,12 @@
 """Whole worlds in which nothing fails, of every topology."""
 
+import asyncio
 from functools import lru_cache
 from itertools import count
 
 import pytest
 
+from makegood.simulation.checks import DRAINED
 from makegood.simulation.house import TOPOLOGIES, House, Topology
 from makegood.simulation.network import Network
 from makegood.simulation.platform import Platforms
@@ -84,3 +86,11 @@ def test_a_world_without_buyers_rests() -> None:
 def test_a_kept_text_changes_nothing() -> None:
     """Whether the text of a trace is kept or not, the trace is the same."""
     assert run(quiet("embedded").seed, Options(orders=3, scale=0)).digest == quiet("embedded").digest
+
+
+@pytest.mark.parametrize("topology", TOPOLOGIES, ids=NAMES)
+def test_a_broker_that_is_away_is_not_asked(topology: Topology) -> None:
+    """While nobody runs the broker, what is not delivered is not known, and nobody waits for it for ever."""
+    house = next(house for house in map(house_of, count(1)) if house.topology is topology)
+    [broken] = asyncio.run(house.undelivered())
+    assert (broken.promise, broken.subject) == (DRAINED, "broker")
