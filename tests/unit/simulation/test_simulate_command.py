@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -83,11 +84,23 @@ def test_a_story_is_told_when_asked_for() -> None:
 def test_control_c_ends_it() -> None:
     """An interrupt ends the command and its processes within seconds, with status 130 and no traceback."""
     process = subprocess.Popen([*MAKEGOOD, "--seeds", "10000"], stderr=subprocess.PIPE, text=True)
-    time.sleep(3)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
+    try:
+        _wait_for_workers(process.pid)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert "Traceback" not in errors
+
+
+def _wait_for_workers(pid: int) -> None:
+    """Returns when it has a process that runs worlds, besides the one that looks after resources."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    until = time.monotonic() + 60
+    while len(children.read_text().split()) < 2:
+        assert time.monotonic() < until, "no world was begun"
+        time.sleep(0.05)
 
 
 def test_a_rate_that_is_none_is_refused() -> None:
