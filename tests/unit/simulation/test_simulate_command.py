@@ -83,7 +83,8 @@ def test_a_story_is_told_when_asked_for() -> None:
 
 def test_control_c_ends_it() -> None:
     """An interrupt ends the command and its processes within seconds, with status 130 and no traceback."""
-    process = subprocess.Popen([*MAKEGOOD, "--seeds", "10000"], stderr=subprocess.PIPE, text=True)
+    command = [*MAKEGOOD, "--seeds", "10000"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=_hears_interrupts)
     try:
         _wait_for_workers(process.pid)
         process.send_signal(signal.SIGINT)
@@ -92,6 +93,11 @@ def test_control_c_ends_it() -> None:
         process.kill()
     assert process.returncode == 130
     assert "Traceback" not in errors
+
+
+def _hears_interrupts() -> None:
+    """What is started in the background of a script is born deaf to them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _wait_for_workers(pid: int) -> None:
