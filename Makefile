@@ -52,11 +52,12 @@ format: .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch .venv
 
-# Writes the lock file anew from pyproject.toml.
+# Writes the lock files anew from pyproject.toml.
+LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11
 lock: .venv
 	$(BIN)/pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 \
-	  --group dev pyproject.toml -o requirements.lock
+	$(LOCK) --group dev pyproject.toml -o requirements.lock
+	$(LOCK) --extra cluster pyproject.toml -o requirements-cluster.lock
 
 # Writes a migration from what changed in a service's tables: make revision SERVICE=orders MESSAGE="adds a column"
 revision: .venv

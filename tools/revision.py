@@ -2,10 +2,10 @@
 
 import sys
 
-from makegood.embedded.services import CLASSES, migrations_of
 from makegood.engine.database.migrations import ENGINE, create_revision
 from makegood.engine.database.table import Schema
 from makegood.engine.tables import EngineTables
+from makegood.shop.assembly import CLASSES, migrations_of
 
 
 def main(name: str, message: str) -> None:

@@ -3,7 +3,9 @@
     [orders]
     shipping_fee = 600            # MAKEGOOD_ORDERS_SHIPPING_FEE=600 says the same, and wins
 
-A section is a service (or `web`); its keys are the fields of that part's settings class, which documents them.
+A section is a service or another part; its keys are the fields of that part's settings class, which documents them.
+Names may be written as the users of the real servers write them: a hyphen is an underscore, and a table in a table
+is the beginning of a name: `[rocketmq.producer] group = "shop"` is the setting `producer_group` of `[rocketmq]`.
 """
 
 import tomllib
@@ -15,7 +17,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, cast
 import msgspec
 
 PREFIX = "MAKEGOOD_"
-SECTIONS = ("orders", "stock", "payments", "web")
+SECTIONS = ("orders", "stock", "payments", "alipay", "sandbox", "web", "gateway", "database", "rocketmq", "dubbo")
 
 
 class _Dataclass(Protocol):
@@ -37,7 +39,7 @@ class Config:
         for name, values in (sections or {}).items():
             if name not in SECTIONS or not isinstance(values, dict):
                 raise ConfigError(f"no such section: {name}; there are {', '.join(f'[{one}]' for one in SECTIONS)}")
-            self._sections[name] = dict(cast("dict[str, Any]", values))
+            self._sections[name] = _flat(cast("dict[str, Any]", values))
 
     @classmethod
     def load(cls, file: Path | None, environment: Mapping[str, str]) -> "Config":
@@ -60,11 +62,24 @@ class Config:
         except (msgspec.ValidationError, ValueError) as error:
             raise ConfigError(f"[{name}]: {error}") from error
 
+    def __contains__(self, name: str) -> bool:
+        """Whether anything of this section is configured."""
+        return name in self._sections
+
     def _override(self, name: str, value: str) -> None:
         section, _, key = name.removeprefix(PREFIX).lower().partition("_")
         if section not in SECTIONS or not key:
             raise ConfigError(f"{name}: write {PREFIX}SECTION_KEY, where SECTION is one of {', '.join(SECTIONS)}")
         self._sections.setdefault(section, {})[key] = value
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The settings of a section, those of the tables in it under longer names."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        name = prefix + key.replace("-", "_")
+        flat.update(_flat(cast("dict[str, Any]", value), f"{name}_") if isinstance(value, dict) else {name: value})
+    return flat
 
 
 def _read(file: Path) -> dict[str, Any]:

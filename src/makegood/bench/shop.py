@@ -16,8 +16,8 @@ from makegood.bench.counted import Counts
 from makegood.bench.errors import BenchError
 from makegood.bench.process import Usage, usage
 from makegood.embedded.directory import RunFile
-from makegood.embedded.operations import LOOK_EVERY
-from makegood.embedded.operator_client import OperatorClient, OperatorError
+from makegood.operators.client import OperatorClient, OperatorError
+from makegood.operators.shop import LOOK_EVERY
 
 START = 90.0
 """Seconds that the shop may take to be ready, with a large history and nothing compiled."""

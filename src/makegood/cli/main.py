@@ -14,6 +14,9 @@ DEFAULT_DATA = Path("data")
 
 Data = Annotated[Path, typer.Option("--data", help="The shop's folder.", file_okay=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Cluster = Annotated[
+    Path | None, typer.Option("--config", help="A cluster's TOML file: work with it instead.", dir_okay=False)
+]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="A TOML file with settings.", dir_okay=False)]
 
 app = typer.Typer(
@@ -48,6 +51,7 @@ def run(
 def load(
     files: Annotated[list[Path], typer.Argument(help="JSON files: {goods, users, coupons}.", dir_okay=False)],
     data: Data = DEFAULT_DATA,
+    config: Cluster = None,
     json: Json = False,
 ) -> None:
     """Take goods, users and coupons into the shop, running or not.
@@ -56,15 +60,15 @@ def load(
     """
     from makegood.cli import operators
 
-    operators.load(files, data, as_json=json)
+    operators.load(files, operators.Where(data, config), as_json=json)
 
 
 @app.command()
-def audit(data: Data = DEFAULT_DATA, json: Json = False) -> None:
+def audit(data: Data = DEFAULT_DATA, config: Cluster = None, json: Json = False) -> None:
     """Check the shop's promises on what it has stored; the exit status is 1 when one is broken."""
     from makegood.cli import operators
 
-    operators.audit(data, as_json=json)
+    operators.audit(operators.Where(data, config), as_json=json)
 
 
 @app.command()
@@ -72,6 +76,7 @@ def replay(
     baskets: Annotated[int | None, typer.Option(help="Place the first N baskets of the year.", min=1)] = None,
     everything: Annotated[bool, typer.Option("--all", help="Place every basket of the year.")] = False,
     data: Data = DEFAULT_DATA,
+    config: Cluster = None,
     concurrency: Annotated[int, typer.Option(help="Orders under way at a time.", min=1, max=512)] = 128,
     json: Json = False,
 ) -> None:
@@ -84,7 +89,7 @@ def replay(
 
     if (baskets is None) != everything:
         raise CommandFailed("say how many: --baskets N, or --all")
-    replaying.replay(data, baskets, concurrency, as_json=json)
+    replaying.replay(data, config, baskets, concurrency, as_json=json)
 
 
 @app.command()
@@ -138,6 +143,7 @@ def sandbox(
 @dead_letters.command("list")
 def list_dead_letters(
     data: Data = DEFAULT_DATA,
+    config: Cluster = None,
     after: Annotated[str | None, typer.Option(help="Go on behind this id.")] = None,
     limit: Annotated[int, typer.Option(help="How many at most.", min=1, max=1000)] = 100,
     json: Json = False,
@@ -145,7 +151,7 @@ def list_dead_letters(
     """List them with the reason, the tries so far and the next one."""
     from makegood.cli import operators
 
-    operators.list_dead_letters(data, after, limit, as_json=json)
+    operators.list_dead_letters(operators.Where(data, config), after, limit, as_json=json)
 
 
 @dead_letters.command("replay")
@@ -153,6 +159,7 @@ def replay_dead_letters(
     ids: Annotated[list[str] | None, typer.Argument(help="Ids from the list.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Replay every one.")] = False,
     data: Data = DEFAULT_DATA,
+    config: Cluster = None,
     json: Json = False,
 ) -> None:
     """Have them tried again at once; do so when what made them fail is mended."""
@@ -160,7 +167,7 @@ def replay_dead_letters(
 
     if bool(ids) == everything:
         raise CommandFailed("say which: ids from `makegood dead-letters list`, or --all")
-    operators.replay_dead_letters(data, ids, as_json=json)
+    operators.replay_dead_letters(operators.Where(data, config), ids, as_json=json)
 
 
 def main() -> None:

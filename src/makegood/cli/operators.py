@@ -1,11 +1,14 @@
-"""`makegood load`, `audit` and `dead-letters`: through the running shop, or one that runs for as long as they do."""
+"""`makegood load`, `audit` and `dead-letters`: through a shop's operators' API.
+
+The shop is the cluster that is configured, the one that runs in the folder, or one that runs for as long as they do.
+"""
 
 import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from rich.console import Console
 from rich.progress import Progress
@@ -14,13 +17,20 @@ from rich.table import Table
 from makegood.cli.failure import CommandFailed
 from makegood.cli.replays import Replay, replay
 from makegood.cli.running import FAILURES, shop_in
-from makegood.embedded.operator_client import OperatorClient
+from makegood.operators.client import OperatorClient
 
 T = TypeVar("T")
 PAGE = 100
 
 
-def load(files: Sequence[Path], data: Path, *, as_json: bool) -> None:
+class Where(NamedTuple):
+    """Which shop: a folder, or a cluster's configuration."""
+
+    data: Path
+    config: Path | None
+
+
+def load(files: Sequence[Path], where: Where, *, as_json: bool) -> None:
     """Takes the files in, one after the other; stops at the first that is refused."""
 
     async def work(operator: OperatorClient) -> list[dict[str, Any]]:
@@ -30,16 +40,16 @@ def load(files: Sequence[Path], data: Path, *, as_json: bool) -> None:
                 reports.append({"file": str(file), **await operator.load(_read(file), file)})
         return reports
 
-    reports = _with_operator(data, work, create=True)
+    reports = _with_operator(where, work, create=True)
     if as_json:
         _print_json(reports)
     for report in () if as_json else reports:
         print(f"{report['file']}: " + ", ".join(f"{key} {value}" for key, value in report.items() if key != "file"))
 
 
-def audit(data: Path, *, as_json: bool) -> None:
+def audit(where: Where, *, as_json: bool) -> None:
     """Prints a line for each promise; exits with 1 when one is broken."""
-    report = _with_operator(data, lambda operator: operator.audit())
+    report = _with_operator(where, lambda operator: operator.audit())
     if as_json:
         _print_json(report)
     else:
@@ -48,9 +58,9 @@ def audit(data: Path, *, as_json: bool) -> None:
         sys.exit(1)
 
 
-def list_dead_letters(data: Path, after: str | None, limit: int, *, as_json: bool) -> None:
+def list_dead_letters(where: Where, after: str | None, limit: int, *, as_json: bool) -> None:
     """Prints one page."""
-    page = _with_operator(data, lambda operator: operator.dead_letters(after, limit))
+    page = _with_operator(where, lambda operator: operator.dead_letters(after, limit))
     if as_json:
         _print_json(page)
         return
@@ -60,7 +70,7 @@ def list_dead_letters(data: Path, after: str | None, limit: int, *, as_json: boo
         console.print(f"There are more: --after {page['next']}", soft_wrap=True)
 
 
-def replay_dead_letters(data: Path, ids: Sequence[str] | None, *, as_json: bool) -> None:
+def replay_dead_letters(where: Where, ids: Sequence[str] | None, *, as_json: bool) -> None:
     """Replays some or all, and says what became of each.
 
     Exits with 1 when one is not there or has failed again.
@@ -72,7 +82,7 @@ def replay_dead_letters(data: Path, ids: Sequence[str] | None, *, as_json: bool)
             parts = progress.track(range(0, len(chosen), PAGE), description="replaying")
             return [one for begin in parts for one in await replay(operator, chosen[begin : begin + PAGE])]
 
-    done = _with_operator(data, work)
+    done = _with_operator(where, work)
     if as_json:
         _print_json([one._asdict() for one in done])
     else:
@@ -106,9 +116,9 @@ async def _all_letters(operator: OperatorClient) -> list[dict[str, Any]]:
             return letters
 
 
-def _with_operator(data: Path, work: Callable[[OperatorClient], Awaitable[T]], *, create: bool = False) -> T:
+def _with_operator(where: Where, work: Callable[[OperatorClient], Awaitable[T]], *, create: bool = False) -> T:
     async def connected() -> T:
-        async with shop_in(data, create=create) as run, OperatorClient(run) as operator:
+        async with shop_in(where.data, where.config, create=create) as run, OperatorClient(run) as operator:
             return await work(operator)
 
     try:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
-from makegood.embedded.operator_client import OperatorClient
+from makegood.operators.client import OperatorClient
 
 PATIENCE = 15.0
 """Seconds to wait for what was replayed to be tried."""

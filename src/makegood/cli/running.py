@@ -12,14 +12,15 @@ import uvloop
 from rich.console import Console
 
 from makegood.cli.failure import CommandFailed
+from makegood.cluster.settings import reached_by
 from makegood.config import Config, ConfigError
 from makegood.embedded.demo import PASSWORD, USERS
 from makegood.embedded.directory import Directory, DirectoryError, RunFile
-from makegood.embedded.operator_client import OperatorError
 from makegood.embedded.sandbox import SandboxFailed
 from makegood.embedded.shop import EmbeddedShop
 from makegood.engine.errors import EngineError
 from makegood.engine.heap import settle_heap
+from makegood.operators.client import OperatorError
 from makegood.sandbox.directory import SandboxError
 from makegood.sandbox.loopback import is_loopback
 from makegood.sandbox.server import run_sandbox
@@ -47,8 +48,11 @@ def sandbox(data: Path, host: str, port: int, clock_speed: float) -> None:
 
 
 @asynccontextmanager
-async def shop_in(data: Path, *, create: bool = False) -> AsyncGenerator[RunFile]:
-    """The shop that runs in this folder, or one that runs only as long as this is entered."""
+async def shop_in(data: Path, config: Path | None, *, create: bool = False) -> AsyncGenerator[RunFile]:
+    """The cluster that `config` describes; else the shop that runs in this folder, or one that runs until the end."""
+    if config is not None:
+        yield reached_by(Config.load(config, os.environ))
+        return
     directory = Directory(data)
     found = directory.running()
     if found is not None:
@@ -64,7 +68,12 @@ async def shop_in(data: Path, *, create: bool = False) -> AsyncGenerator[RunFile
 async def _serve(data: Path, host: str, port: int, config: Path | None) -> None:
     directory = Directory(data)
     async with _holding(directory):
-        shop = EmbeddedShop(directory, Config.load(config, os.environ), host, port, demo=is_loopback(host))
+        settings = Config.load(config, os.environ)
+        if "database" in settings:
+            raise CommandFailed(
+                f"{config} is a cluster's: use `makegood serve`, or leave [database] out to run embedded"
+            )
+        shop = EmbeddedShop(directory, settings, host, port, demo=is_loopback(host))
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, shop.stop.set)
         demo = directory.is_new and is_loopback(host)

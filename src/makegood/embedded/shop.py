@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -14,9 +14,7 @@ from makegood.audit.sandbox import SandboxTrades
 from makegood.config import Config
 from makegood.embedded.demo import demo_document
 from makegood.embedded.directory import Directory, RunFile, Secrets
-from makegood.embedded.operations import Operations
 from makegood.embedded.sandbox import SandboxChild, SandboxFile, predecessor_ended
-from makegood.embedded.services import migrations_of, services_of
 from makegood.engine.broker.embedded import EmbeddedBroker
 from makegood.engine.database.migrations import migrate
 from makegood.engine.database.sqlite import SqliteDatabase
@@ -25,11 +23,13 @@ from makegood.engine.host import Host
 from makegood.engine.service import Service
 from makegood.engine.world import SystemWorld, World
 from makegood.load import load
+from makegood.operators.shop import Operations
+from makegood.shop.assembly import migrations_of, services_of
 from makegood.shop.payments.gateways.alipay import Alipay, AlipaySettings
 from makegood.shop.payments.gateways.http import platform_client
 from makegood.shop.payments.service import Payments
 from makegood.web.app import build_app
-from makegood.web.server import free_port, serve
+from makegood.web.server import free_port, serving
 from makegood.web.settings import WebSettings
 
 COMPUTE_THREADS = 2
@@ -113,7 +113,7 @@ class EmbeddedShop:
         databases = {name: runtime.database for name, runtime in host.runtimes.items()}
         [settings] = [service.settings for service in services if isinstance(service, Payments)]
         ledgers = {"alipay": SandboxTrades(run.sandbox_url, http)}
-        operations = Operations(host, broker, partial(audit, databases, settings, ledgers))
+        operations = Operations(host, host.runtimes, broker.stats, partial(audit, databases, settings, ledgers))
         watch = asyncio.get_running_loop().create_task(operations.watch(), name="watch")
         try:
             yield operations
@@ -129,18 +129,8 @@ class EmbeddedShop:
             signing_key=bytes.fromhex(secrets.signing_key),
             operators_token=secrets.operators_token,
         )
-        listening = asyncio.Event()
-        app = build_app(operations, settings)
-        server = asyncio.get_running_loop().create_task(
-            serve(app, self._address[0], port, stop=self.stop, on_listening=listening.set), name="http"
-        )
-        try:
-            await _either(listening, server)
+        async with serving(build_app(operations, settings), self._address[0], port, self.stop):
             yield
-        finally:
-            self.stop.set()
-            with suppress(asyncio.CancelledError):
-                await server
 
     async def _fill(self, operations: Operations) -> None:
         """Makes the demo data, once; being interrupted it is made at the next start."""
@@ -153,11 +143,3 @@ class EmbeddedShop:
         path = self._directory.path / f"{service.name}.db"
         migrate(f"sqlite:///{path}", service.schema, migrations_of(type(service)))
         return self._open_database(path, self._world, Executors.threads(service.name))
-
-
-async def _either(listening: asyncio.Event, server: "asyncio.Task[None]") -> None:
-    """Waits until the server listens; raises what it died of."""
-    while not listening.is_set():
-        if server.done():
-            await server
-        await asyncio.sleep(0.01)

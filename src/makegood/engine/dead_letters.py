@@ -10,7 +10,7 @@ import msgspec
 
 from makegood.engine import inbox, tasks
 from makegood.engine.database.transaction import Reader
-from makegood.engine.runtime import ServiceRuntime
+from makegood.engine.part import Part
 from makegood.engine.tables import SetAside, TaskRow
 
 EVENT: Final = "event"
@@ -58,10 +58,10 @@ class _Position(msgspec.Struct, frozen=True, array_like=True, order=True):
 
 
 class DeadLetters:
-    """The dead letters of the services of this process."""
+    """The dead letters of these services."""
 
-    def __init__(self, runtimes: Mapping[str, ServiceRuntime]) -> None:
-        self._runtimes = runtimes
+    def __init__(self, parts: Mapping[str, Part]) -> None:
+        self._parts = parts
 
     async def page(
         self, after: str | None, limit: int, service: str | None = None, group: str | None = None
@@ -72,21 +72,21 @@ class DeadLetters:
         """
         behind = _read(after) if after else _Position()
         found: list[DeadLetter] = []
-        for name in sorted(self._runtimes):
+        for name in sorted(self._parts):
             if name >= behind.service and service in (None, name):
                 start = behind if name == behind.service else _Position(name)
-                look = partial(_look, self._runtimes[name], start, limit - len(found), group)
-                found.extend(await self._runtimes[name].database.read(look))
+                look = partial(_look, self._parts[name], start, limit - len(found), group)
+                found.extend(await self._parts[name].database.read(look))
         return found
 
     async def look(self, ids: Sequence[str]) -> list[Looked]:
         """What has become of each letter. Raises ValueError for what is no id."""
         places = [_read(id) for id in ids]
         found: dict[_Position, Looked] = {}
-        for name in sorted({at.service for at in places if at.service in self._runtimes}):
+        for name in sorted({at.service for at in places if at.service in self._parts}):
             of_service = [at for at in places if at.service == name]
-            runtime = self._runtimes[name]
-            found |= await runtime.database.read(partial(_look_at, runtime, of_service))
+            part = self._parts[name]
+            found |= await part.database.read(partial(_look_at, part, of_service))
         return [found.get(at, Looked("gone")) for at in places]
 
     async def replay_all(self, ids: Sequence[str]) -> list[bool]:
@@ -97,9 +97,9 @@ class DeadLetters:
         """
         places = [_read(id) for id in ids]
         there: dict[_Position, bool] = {}
-        for service, kind in sorted({(at.service, at.kind) for at in places if at.service in self._runtimes}):
+        for service, kind in sorted({(at.service, at.kind) for at in places if at.service in self._parts}):
             there |= await _replay(
-                self._runtimes[service],
+                self._parts[service],
                 kind,
                 [at for at in dict.fromkeys(places) if (at.service, at.kind) == (service, kind)],
             )
@@ -124,10 +124,8 @@ def event_letter(service: str, row: SetAside) -> DeadLetter:
     )
 
 
-def _look(
-    runtime: ServiceRuntime, behind: _Position, limit: int, group: str | None, reader: Reader
-) -> list[DeadLetter]:
-    tables, name = runtime.service.tables, runtime.service.name
+def _look(part: Part, behind: _Position, limit: int, group: str | None, reader: Reader) -> list[DeadLetter]:
+    tables, name = part.service.tables, part.service.name
     found: list[DeadLetter] = []
     if behind.kind == EVENT and limit > 0:
         start = (behind.first, behind.second, behind.third)
@@ -142,8 +140,8 @@ def _look(
     return found
 
 
-async def _replay(runtime: ServiceRuntime, kind: str, places: Sequence[_Position]) -> dict[_Position, bool]:
-    tables, run = runtime.service.tables, runtime.execution.run
+async def _replay(part: Part, kind: str, places: Sequence[_Position]) -> dict[_Position, bool]:
+    tables, run = part.service.tables, part.execution.run
     if kind == TASK:
         answers = await run(partial(tasks.revive_given_up, tables), [(at.first, at.second) for at in places])
     else:
@@ -156,8 +154,8 @@ async def _replay(runtime: ServiceRuntime, kind: str, places: Sequence[_Position
     return there
 
 
-def _look_at(runtime: ServiceRuntime, places: Sequence[_Position], reader: Reader) -> dict[_Position, Looked]:
-    tables, name = runtime.service.tables, runtime.service.name
+def _look_at(part: Part, places: Sequence[_Position], reader: Reader) -> dict[_Position, Looked]:
+    tables, name = part.service.tables, part.service.name
     events = reader.select(tables.set_aside, [(at.first, at.second, at.third) for at in places if at.kind == EVENT])
     works = reader.select(tables.tasks, [(at.first, at.second) for at in places if at.kind == TASK])
     found = {_Position(name, EVENT, *key): _event_looked(name, row) for key, row in events.items()}

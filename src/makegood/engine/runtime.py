@@ -119,6 +119,11 @@ class ServiceRuntime:
         """The queue in front of each function."""
         return [*self.batchers.values(), *self._own.values()]
 
+    @property
+    def unsent(self) -> int:
+        """Messages not known to be published."""
+        return self.outbox.backlog
+
     def handlers(self) -> list[tuple[Operation[Any, Any], Handler]]:
         """What this service answers."""
         found: list[tuple[Operation[Any, Any], Handler]] = []

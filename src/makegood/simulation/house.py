@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import apsw
 
 from makegood.config import Config
-from makegood.embedded.services import CLASSES, services_of
 from makegood.engine.broker.embedded import EmbeddedBroker
 from makegood.engine.broker.port import Broker
 from makegood.engine.contracts import Operation
@@ -18,6 +17,7 @@ from makegood.engine.errors import EngineError
 from makegood.engine.executor import InlineExecutor
 from makegood.engine.host import Host
 from makegood.engine.service import Service
+from makegood.shop.assembly import CLASSES, services_of
 from makegood.shop.payments.settings import PaymentsSettings
 from makegood.simulation.broker import RemoteBroker, UnreliableBroker, open_broker
 from makegood.simulation.checks import DRAINED, Broken

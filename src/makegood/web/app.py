@@ -46,7 +46,7 @@ def build_app(shop: Shop, settings: WebSettings) -> "WebApp":
         *qr.routes(),
     ]
     handlers = [*api, *docs.routes(api), *pages.routes(settings.pages)]
-    return WebApp(_framework(handlers), HotRoutes(shop, tokens), streams, metrics)
+    return WebApp(framework(handlers), HotRoutes(shop, tokens), streams, metrics)
 
 
 class WebApp:
@@ -119,7 +119,8 @@ def _with_defaults(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, byte
     return headers + [one for one in (NO_STORE, *SECURITY) if one[0] not in given]
 
 
-def _framework(handlers: list[HTTPRouteHandler]) -> Litestar:
+def framework(handlers: list[HTTPRouteHandler]) -> Litestar:
+    """The framework with these routes, whose errors are problems."""
     return Litestar(
         route_handlers=handlers,
         exception_handlers={Exception: _problem},

@@ -12,14 +12,13 @@ import asyncio
 import logging
 import resource
 import socket
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Protocol
 
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
-
-from makegood.web.app import WebApp
 
 GRACE = 10.0
 """Seconds that accepted requests get to finish when the server stops."""
@@ -45,6 +44,18 @@ class ServerFailed(Exception):
     """The HTTP server ended by itself; the log says why. Start the shop again."""
 
 
+class Application(Protocol):
+    """What is served."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answers a request, as ASGI says."""
+        ...
+
+    def drain(self) -> None:
+        """Ends what would go on for ever, and says not ready: the server stops."""
+        ...
+
+
 def free_port(host: str, port: int, *, else_any: bool = False) -> int:
     """The port if nobody listens on it; 0, or `else_any` when it is taken, gives one that is free. Raises PortBusy."""
     try:
@@ -59,7 +70,7 @@ def free_port(host: str, port: int, *, else_any: bool = False) -> int:
 
 
 async def serve(
-    app: WebApp,
+    app: Application,
     host: str,
     port: int,
     *,
@@ -94,6 +105,29 @@ async def serve(
     finally:
         app.drain()
         await _shut(server, serving, grace)
+
+
+@asynccontextmanager
+async def serving(app: Application, host: str, port: int, stop: asyncio.Event) -> AsyncGenerator[None]:
+    """Serves while entered, once connections are accepted; raises as `serve` does."""
+    listening = asyncio.Event()
+    work = serve(app, host, port, stop=stop, on_listening=listening.set)
+    server = asyncio.get_running_loop().create_task(work, name="http")
+    try:
+        await _either(listening, server)
+        yield
+    finally:
+        stop.set()
+        with suppress(asyncio.CancelledError):
+            await server
+
+
+async def _either(listening: asyncio.Event, server: "asyncio.Task[None]") -> None:
+    """Waits until the server listens; raises what it died of."""
+    while not listening.is_set():
+        if server.done():
+            await server
+        await asyncio.sleep(0.01)
 
 
 def _bound(host: str, port: int) -> int:

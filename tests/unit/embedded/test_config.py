@@ -62,3 +62,13 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     """A file that is named must be there."""
     with pytest.raises(ConfigError, match="cannot be read"):
         Config.load(tmp_path / "none.toml", {})
+
+
+def test_names_as_the_real_servers_users_write_them(tmp_path: Path) -> None:
+    """A hyphen is an underscore, and a table in a table the beginning of a name; the environment can override it."""
+    file = write(tmp_path, "[orders]\nshipping-fee = 700\n[orders.decide]\nwithin = 3.0\n[orders.pay]\nwithin = 9.0\n")
+    config = Config.load(file, {"MAKEGOOD_ORDERS_PAY_WITHIN": "10"})
+    expected = OrdersSettings(shipping_fee=700, decide_within=3.0, pay_within=10.0)
+    assert config.section("orders", OrdersSettings) == expected
+    assert "orders" in config
+    assert "dubbo" not in config

@@ -5,10 +5,10 @@ from pathlib import Path
 import apsw
 import pytest
 
-from makegood.embedded.services import CLASSES, migrations_of
 from makegood.engine.database.creation import create_tables
 from makegood.engine.database.migrations import migrate
 from makegood.engine.service import Service
+from makegood.shop.assembly import CLASSES, migrations_of
 
 
 def shape_of(connection: apsw.Connection) -> dict[str, object]:

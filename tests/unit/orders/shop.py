@@ -120,7 +120,11 @@ class Shop(House):
 
     def open(self, *requests: PlaceOrder) -> list[steps.Opened]:
         """The first step alone, all requests in one batch."""
-        return self.rooms["orders"].transact(lambda tx: self.orders.open(tx, [steps.Open(one) for one in requests]))
+        return self.run_open([steps.Open(one) for one in requests])
+
+    def run_open(self, batch: Sequence[steps.Open]) -> list[steps.Opened]:
+        """One run of the first step's batch."""
+        return self.rooms["orders"].transact(lambda tx: self.orders.open(tx, batch))
 
     def settle(self, *requests: steps.Settle) -> list[Order]:
         """The last step alone, all requests in one batch."""

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from makegood.shop.orders.contracts import CANCELLED, CONFIRMED
+from makegood.shop.orders.steps import Open
 from makegood.shop.orders.tables import LINES, ORDERS
 from makegood.shop.types import Line
 from tests.unit.orders.shop import PATIENT, POT, TEA, Shop, wanted, whys
@@ -66,13 +67,15 @@ def test_of_equal_keys_in_one_batch_the_first_wins(shop: Shop) -> None:
     assert shop.order_rows() == 1
 
 
-def test_a_batch_that_runs_again_answers_from_what_is_stored(shop: Shop) -> None:
-    """After a commit nobody answered the same batch finds its orders, and nobody drives them twice."""
-    batch = [wanted(f"k{number}") for number in range(3)]
-    first, again = shop.open(*batch), shop.open(*batch)
+def test_a_batch_that_runs_again_drives_what_it_opened(shop: Shop) -> None:
+    """After a commit nobody answered the same batch finds its orders and drives them, and no repeat of them."""
+    repeats = [wanted("k0"), wanted("theirs")]
+    shop.open(wanted("theirs"))
+    batch = [Open(wanted(f"k{number}")) for number in range(3)] + [Open(one) for one in repeats]
+    first, again = shop.run_open(batch), shop.run_open(batch)
     assert [one.order for one in again] == [one.order for one in first]
-    assert not any(one.drive for one in again)
-    assert shop.order_rows() == 3
+    assert [one.drive for one in first] == [one.drive for one in again] == [True, True, True, False, False]
+    assert shop.order_rows() == 4
 
 
 def test_wrong_sums_are_refused_at_once_and_use_up_the_key(shop: Shop) -> None:

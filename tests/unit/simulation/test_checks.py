@@ -6,8 +6,8 @@ import apsw
 import msgspec
 import pytest
 
-from makegood.embedded.services import CLASSES
 from makegood.engine.reservations import CANCELLED
+from makegood.shop.assembly import CLASSES
 from makegood.shop.orders.contracts import Change, Order, Placed, PlaceOrder
 from makegood.shop.orders.tables import OrderRow
 from makegood.shop.orders.view import NO_CHANGES

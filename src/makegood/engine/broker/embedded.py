@@ -18,25 +18,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import apsw
-import msgspec
 
 from makegood.engine.broker.embedded_commits import RETENTION, Commits
 from makegood.engine.broker.embedded_cursor import Cursor
 from makegood.engine.broker.embedded_store import Store
 from makegood.engine.broker.embedded_topic import Group
 from makegood.engine.broker.limits import validate, validate_subscription
-from makegood.engine.broker.port import INVISIBLE, Delivery, Groups, Message
+from makegood.engine.broker.port import INVISIBLE, Delivery, Groups, GroupStats, Message
 from makegood.engine.errors import BrokerUnavailable
 from makegood.engine.executor import Executor
 from makegood.engine.world import World
-
-
-class GroupStats(msgspec.Struct, frozen=True):
-    """How far a group is behind: messages not acknowledged, and the age of the oldest in ms (0 without one)."""
-
-    group: str
-    backlog: int
-    oldest: int
 
 
 class EmbeddedBroker:

@@ -36,6 +36,14 @@ class Delivery(msgspec.Struct, frozen=True):
     receipt: str
 
 
+class GroupStats(msgspec.Struct, frozen=True):
+    """How far a group is behind: messages not acknowledged, and the age of the oldest in ms (0 without one)."""
+
+    group: str
+    backlog: int
+    oldest: int
+
+
 class Subscription(Protocol):
     """One consumer of one group."""
 

@@ -18,10 +18,15 @@ AMOUNT_MISMATCH = "amount_mismatch"
 
 
 class Open(msgspec.Struct, frozen=True):
-    """What the buyer wants; `refusal` is the code with which it is refused at once, or empty."""
+    """What the buyer wants; `refusal` is the code with which it is refused at once, or empty.
+
+    `minted` is filled here with the ids that were given to it: when a commit's answer is lost and the batch runs
+    again, it tells the order that this very call opened from one that somebody else did.
+    """
 
     order: PlaceOrder
     refusal: str = ""
+    minted: list[int] = []
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -68,11 +73,13 @@ def open_orders(tx: Transaction, requests: Sequence[Open], settings: OrdersSetti
         request = asked.order
         request_hash = _digest(msgspec.json.encode(request))
         row = known.get(idem)
-        if new := row is None:
+        if row is None:
             row = known[idem] = _open(tx, asked, idem, request_hash, settings)
+            asked.minted.append(row.order_id)
             fresh.append(row)
             lines.extend(_line_rows(row.order_id, request.lines))
-        answers.append(_opened(row, request, drive=new) if row.request_hash == request_hash else Opened(None))
+        drive = row.order_id in asked.minted
+        answers.append(_opened(row, request, drive=drive) if row.request_hash == request_hash else Opened(None))
     tx.insert(ORDERS, fresh)
     tx.insert(LINES, lines)
     return answers

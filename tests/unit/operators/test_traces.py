@@ -1,7 +1,7 @@
 """What waits or has failed around an order is found in every service."""
 
-from makegood.embedded.traces import SHOWN, listeners_of, traces
 from makegood.engine.tables import SetAside, TaskRow
+from makegood.operators.traces import SHOWN, listeners_of, traces
 from tests.support.virtual_time import VirtualWorld, virtual
 from tests.unit.engine.tills import Books, Shop, Till
 

@@ -1,22 +1,22 @@
 """What the web and the operators ask of the running shop."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from makegood.audit import TITLES
-from makegood.embedded.traces import traces
 from makegood.engine.batching import Batcher
-from makegood.engine.broker.embedded import EmbeddedBroker, GroupStats
+from makegood.engine.broker.port import GroupStats
 from makegood.engine.contracts import Operation
 from makegood.engine.database.transaction import Reader
 from makegood.engine.dead_letters import DeadLetters, Looked
 from makegood.engine.deadline import Deadline
 from makegood.engine.errors import EngineError
 from makegood.engine.host import Host
-from makegood.engine.runtime import ServiceRuntime
+from makegood.engine.part import Part
 from makegood.engine.tables import EngineTables
+from makegood.operators.traces import traces
 from makegood.shop.audit_types import Checked
 from makegood.web import port
 
@@ -40,17 +40,30 @@ class _Counts(NamedTuple):
     dead: int = 0
     tasks_due: int = 0
     tasks_late: int = 0
+    unsent: int = 0
 
 
 class Operations:
-    """Implements the web's `Shop` over a host."""
+    """Implements the web's `Shop` over a host and the services that operators see; `stats` tells how far groups are.
 
-    def __init__(self, host: Host, broker: EmbeddedBroker, audit: Callable[[], Awaitable[list[Checked]]]) -> None:
+    `missing` says what else keeps this process from its work.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        parts: Mapping[str, Part],
+        stats: Callable[[], Awaitable[Sequence[GroupStats]]],
+        audit: Callable[[], Awaitable[list[Checked]]],
+        missing: Callable[[], str | None] = lambda: None,
+    ) -> None:
         self._host = host
-        self._broker = broker
+        self._parts = parts
+        self._stats = stats
         self._audit = audit
+        self._missing = missing
         self._auditing = asyncio.Lock()
-        self._letters = DeadLetters(host.runtimes)
+        self._letters = DeadLetters(parts)
         self._groups: dict[str, GroupStats] = {}
         self._counts: dict[str, _Counts] = {}
         self.opened = False
@@ -67,7 +80,7 @@ class Operations:
 
     def ready(self) -> str | None:
         """None when orders can be taken, else why not."""
-        return self._trouble if self.opened else "the shop is starting"
+        return (self._trouble or self._missing()) if self.opened else "the shop is starting"
 
     async def dead_letters(
         self, after: str | None, limit: int, service: str | None = None, group: str | None = None
@@ -87,7 +100,7 @@ class Operations:
 
     async def traces(self, keys: Sequence[str]) -> port.Traces:
         """Work under one of these keys, and set-aside events that name one."""
-        return await traces(self._host.runtimes, keys)
+        return await traces(self._parts, keys)
 
     async def audit(self) -> port.AuditReport:
         """Checks the promises on the live shop; one audit at a time."""
@@ -97,7 +110,7 @@ class Operations:
 
     def services(self) -> list[port.ServiceFigures]:
         """Figures of every service."""
-        return [self._figures(runtime) for runtime in self._host.runtimes.values()]
+        return [self._figures(part) for part in self._parts.values()]
 
     async def watch(self) -> None:
         """Counts what failed and what waits now and then, for ever."""
@@ -110,26 +123,26 @@ class Operations:
             await asyncio.sleep(LOOK_EVERY)
 
     async def _count(self) -> None:
-        self._groups = {stats.group: stats for stats in await self._broker.stats()}
-        for name, runtime in self._host.runtimes.items():
-            self._counts[name] = await runtime.database.read(partial(_count, runtime.service.tables))
+        self._groups = {stats.group: stats for stats in await self._stats()}
+        for name, part in self._parts.items():
+            self._counts[name] = await part.database.read(partial(_count, part.service.tables))
 
-    def _figures(self, runtime: ServiceRuntime) -> port.ServiceFigures:
-        figures = [queue.figures for queue in runtime.queues()]
-        counts = self._counts.get(runtime.service.name, _Counts())
-        groups = [_group(group, self._groups.get(group)) for group in runtime.groups]
+    def _figures(self, part: Part) -> port.ServiceFigures:
+        figures = [queue.figures for queue in part.queues()]
+        counts = self._counts.get(part.service.name, _Counts())
+        groups = [_group(group, self._groups.get(group)) for group in part.groups]
         return port.ServiceFigures(
-            runtime.service.name,
+            part.service.name,
             sum(one.batches for one in figures),
             sum(one.requests for one in figures),
             sum(one.failed for one in figures),
-            sum(queue.waiting for queue in runtime.queues()),
-            runtime.outbox.backlog,
+            sum(queue.waiting for queue in part.queues()),
+            max(part.unsent, counts.unsent),
             sum(group.lag for group in groups),
             counts.set_aside,
             counts.dead,
-            runtime.execution.commits,
-            tuple(_function(queue) for queue in runtime.queues()),
+            part.execution.commits,
+            tuple(_function(queue) for queue in part.queues()),
             tuple(groups),
             counts.tasks_due,
             counts.tasks_late,
@@ -159,4 +172,5 @@ def _count(tables: EngineTables, reader: Reader) -> _Counts:
     given_up = reader.page(tables.tasks, where={"state": "GIVEN_UP"}, limit=COUNTED)
     due = reader.due(tables.tasks, "due_at", reader.now, COUNTED)
     late = [task for task in due if task.due_at is not None and task.due_at <= reader.now - LATE]
-    return _Counts(waiting, len(events) - waiting + len(given_up), len(due), len(late))
+    unsent = len(reader.due(tables.outbox, "due_at", reader.now, COUNTED))
+    return _Counts(waiting, len(events) - waiting + len(given_up), len(due), len(late), unsent)

@@ -1,0 +1,1 @@
+"""The same shop as separate processes, on RocketMQ, ZooKeeper, MySQL and Triple."""

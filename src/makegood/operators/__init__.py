@@ -1,0 +1,1 @@
+"""What operators see and do, wherever the services run."""
