@@ -94,7 +94,7 @@ class _Rows:
     def statements(self, commit: int, commits: int) -> list[Statement]:
         """This commit's part of the whole."""
         table = self.table
-        new = [self._new[at] for at in _part(self.inserted, commit, commits)]
+        new = [self._new[at] for at in _early_part(self.inserted, commit, commits)]
         changed = [table.changed(self._row_to_change(at), at) for at in _part(self.updated, commit, commits)]
         gone = [table.key_of(self._going[at]) for at in _part(self.deleted, commit, commits)]
         found = [(table.insert, new), (table.update, changed), (table.delete, gone)]
@@ -195,6 +195,11 @@ def _commit(rows: Sequence[_Rows], at: int, count: int) -> Commit:
 
 def _part(total: int, at: int, count: int) -> range:
     return range(total * at // count, total * (at + 1) // count)
+
+
+def _early_part(total: int, at: int, count: int) -> range:
+    """Ahead of `_part`: a row is there when it is changed."""
+    return range(-(-total * at // count), -(-total * (at + 1) // count))
 
 
 def _unique_columns(connection: apsw.Connection, table: str) -> set[int]:

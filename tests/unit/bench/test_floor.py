@@ -5,7 +5,7 @@ from pathlib import Path
 import apsw
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from makegood.bench.counted import Counts, WritesCounter
@@ -37,6 +37,7 @@ def orders(inserted: float, updated: float, deleted: float) -> Writes:
 
 @settings(max_examples=40, deadline=None)
 @given(rates, rates, rates, rates, st.sampled_from([0.004, 0.1, 1.0, 2.5]), st.integers(1, 60))
+@example(0.5, 1.0, 0.0, 0.0, 1.0, 2)
 def test_rows_and_commits_are_those_of_the_plan(
     tmp_path_factory: pytest.TempPathFactory,
     inserted: float,
