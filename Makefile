@@ -1,11 +1,12 @@
 # make run    the whole shop on http://127.0.0.1:8000, with its data in ./data
 # make test   every check: format, lint, types, architecture, tests
 # make test-simulation  200 simulated worlds, and known mistakes that the simulation must find
+# make test-cluster  contract, interop and fault tests on the real servers, which it installs and stops
 # make bench  what an order and a callback cost, beside their floors
 PYTHON ?= python3
 BIN := .venv/bin
 .DELETE_ON_ERROR:
-.PHONY: run test test-simulation check unit browser bench format lock revision clean
+.PHONY: run test test-simulation test-cluster check unit browser bench format lock revision clean
 
 run: .venv
 	$(BIN)/makegood run
@@ -16,6 +17,13 @@ test: check browser
 test-simulation: .venv
 	$(BIN)/makegood simulate --seeds 200
 	$(BIN)/pytest -n 2 -m simulation
+
+test-cluster: .venv
+	@command -v mariadb_config >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gcc libc6-dev libmariadb-dev; } || \
+	  { echo "mysqlclient needs libmariadb-dev and gcc: sudo apt install gcc libc6-dev libmariadb-dev"; exit 1; }
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-cluster.lock
+	@trap : INT TERM; $(BIN)/pytest -n 2 -m cluster; status=$$?; $(BIN)/python -m tests.cluster.servers; exit $$status
 
 check: .venv
 	$(BIN)/ruff format --check .

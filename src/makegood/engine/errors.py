@@ -8,6 +8,7 @@ EngineError
 ├── DeadlineExceeded       not run, or the answer is unknown
 ├── ServiceUnavailable     no provider, or this one is stopping
 ├── BrokerUnavailable      nothing is known of what was sent: send again
+├── RegistryUnavailable    the registry is closed: open another
 └── OperationFailed        a bug in a service met this one request
 """
 
@@ -46,6 +47,10 @@ class ServiceUnavailable(EngineError):
 
 class BrokerUnavailable(EngineError):
     """The broker does not answer; what was sent may or may not be stored, so send it again."""
+
+
+class RegistryUnavailable(EngineError):
+    """The registry is closed; a registry that is only away raises nothing, it is waited for."""
 
 
 class OperationFailed(EngineError):

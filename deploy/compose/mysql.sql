@@ -1,0 +1,2 @@
+-- Each service has a schema of its own, which `makegood migrate` creates.
+GRANT ALL PRIVILEGES ON `makegood\_%`.* TO 'makegood'@'%';

@@ -1,0 +1,1 @@
+"""Who offers which interface, and where."""
