@@ -11,7 +11,7 @@ from collections import Counter
 
 import httpx
 
-from tests.scenario.kill_points import ABSENT, insist, insist_on
+from tests.scenario.kill_points import ABSENT, AWAY, insist, insist_on
 from tests.support.shop_client import Buyer, Json, Line, ShopClient, coupon, eventually, order_body, product
 
 BUYERS = 16
@@ -223,7 +223,7 @@ async def _orders(buyer: Buyer) -> list[Json]:
 
 
 async def _until_paid(buyer: Buyer, order_id: str) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(AWAY):
         while True:
             order = await insist_on(lambda: buyer.send("GET", f"/api/orders/{order_id}"))
             if order["payment_status"] == "PAID":

@@ -9,7 +9,7 @@ import httpx
 from tests.support.crashing_shop import BROKER, Point
 from tests.support.shop_client import Buyer, Json, Line, ShopClient, coupon, order_body, product
 
-AWAY = 60.0
+AWAY = 180.0
 """Seconds for which a request is repeated while the shop is away."""
 PAUSE = 0.05
 ABSENT = 0.25

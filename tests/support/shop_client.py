@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import httpx
 
@@ -32,17 +32,42 @@ class Line(NamedTuple):
     unit_price: int
 
 
+class Place(Protocol):
+    """Where a running shop is."""
+
+    @property
+    def url(self) -> str:
+        """Where it listens, without a slash at the end."""
+        ...
+
+    @property
+    def sandbox_url(self) -> str:
+        """Where its payment sandbox listens."""
+        ...
+
+    @property
+    def token(self) -> str:
+        """The operators' token."""
+        ...
+
+
 class ShopClient:
     """Speaks to a shop as its operator; buyers come from `buyer`."""
 
-    def __init__(self, process: ShopProcess, http: httpx.AsyncClient) -> None:
-        self.process = process
+    def __init__(self, place: Place, http: httpx.AsyncClient) -> None:
+        self.place = place
         self.http = http
+
+    @property
+    def process(self) -> ShopProcess:
+        """The process that it is, if it is a single one."""
+        assert isinstance(self.place, ShopProcess), "this shop is many processes"
+        return self.place
 
     @property
     def operator(self) -> dict[str, str]:
         """The operators' header."""
-        return {"Authorization": f"Bearer {self.process.token}"}
+        return {"Authorization": f"Bearer {self.place.token}"}
 
     async def load(self, **rows: Sequence[Json]) -> Json:
         """Loads goods, users and coupons."""
@@ -51,7 +76,7 @@ class ShopClient:
     async def ops(self, method: str, path: str, **request: Any) -> httpx.Response:
         """What the shop answers an operator."""
         headers = self.operator | request.pop("headers", {})
-        return await self.http.request(method, self.process.url + path, headers=headers, **request)
+        return await self.http.request(method, self.place.url + path, headers=headers, **request)
 
     async def buyer(self, user: str) -> "Buyer":
         """A user who is signed in."""
@@ -100,12 +125,12 @@ class ShopClient:
 
     async def control(self, method: str, path: str, **request: Any) -> Json:
         """Asks or moves the payment sandbox."""
-        return good(await self.http.request(method, f"{self.process.sandbox_url}/control/{path}", **request))
+        return good(await self.http.request(method, f"{self.place.sandbox_url}/control/{path}", **request))
 
     async def notify(self, body: bytes, channel: str = "alipay") -> httpx.Response:
         """Posts a callback, as a platform would."""
         headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
-        return await self.http.post(f"{self.process.url}/api/payments/notify/{channel}", content=body, headers=headers)
+        return await self.http.post(f"{self.place.url}/api/payments/notify/{channel}", content=body, headers=headers)
 
 
 class Buyer:
@@ -119,7 +144,7 @@ class Buyer:
     async def send(self, method: str, path: str, **request: Any) -> httpx.Response:
         """What the shop answers this user."""
         headers = self.headers | request.pop("headers", {})
-        return await self.shop.http.request(method, self.shop.process.url + path, headers=headers, **request)
+        return await self.shop.http.request(method, self.shop.place.url + path, headers=headers, **request)
 
     async def place(self, body: Json, key: str | None = None) -> httpx.Response:
         """Places an order, under a key of its own unless one is given."""
@@ -239,11 +264,11 @@ def problem(answer: httpx.Response) -> tuple[int, str]:
 
 
 @contextlib.asynccontextmanager
-async def shop_client(process: ShopProcess) -> AsyncGenerator[ShopClient]:
+async def shop_client(place: Place) -> AsyncGenerator[ShopClient]:
     """A client for a running shop."""
     limits = httpx.Limits(max_connections=300, max_keepalive_connections=300)
     async with httpx.AsyncClient(timeout=TIMEOUT, limits=limits, trust_env=False, verify=False) as http:
-        yield ShopClient(process, http)
+        yield ShopClient(place, http)
 
 
 async def eventually(look: Any, wanted: object) -> None:

@@ -60,10 +60,11 @@ def test_sqlite() -> None:
 
 
 def test_mysql() -> None:
-    """MySQL gets 64-bit integers that do not count by themselves, and texts that tell case and accents apart."""
+    """MySQL gets 64-bit integers that do not count by themselves, texts as bytes, and room for a message's body."""
     [create, *_] = ddl("goods", mysql.dialect())
-    assert "sku VARCHAR(64) COLLATE utf8mb4_bin NOT NULL" in create
-    assert "state VARCHAR(11) COLLATE utf8mb4_bin NOT NULL" in create
+    assert "sku VARBINARY(256) NOT NULL" in create
+    assert "state VARBINARY(44) NOT NULL" in create
+    assert "picture MEDIUMBLOB NOT NULL, title MEDIUMTEXT NOT NULL" in create
     assert "at BIGINT NOT NULL" in create
     assert "AUTO_INCREMENT" not in ddl("counters", mysql.dialect())[0]
 

@@ -13,11 +13,12 @@ J = TypeVar("J", bound=msgspec.Struct)
 
 
 class Published(NamedTuple):
-    """An event on its way to the outbox."""
+    """An event on its way to the outbox; `trace` is the traceparent of what it came from, if that is traced."""
 
     event: Event[Any]
     payload: msgspec.Struct
     key: str
+    trace: str = ""
 
 
 class Sent(NamedTuple):
@@ -28,6 +29,7 @@ class Sent(NamedTuple):
     key: str
     payload: object
     delay: float
+    trace: str = ""
 
 
 class Enqueued(NamedTuple):
@@ -37,6 +39,7 @@ class Enqueued(NamedTuple):
     key: str
     payload: msgspec.Struct
     delay: float
+    trace: str = ""
 
 
 class Outgoing:

@@ -3,8 +3,12 @@
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
 
 Type = sa.types.TypeEngine[Any]
+
+UTF8_BYTES = 4
+"""Most bytes of a character."""
 
 
 def integer() -> Type:
@@ -13,18 +17,22 @@ def integer() -> Type:
 
 
 def text(length: int) -> Type:
-    """At most `length` characters, compared byte by byte, so case and accents differ."""
-    return sa.String(length).with_variant(sa.String(length, collation="utf8mb4_bin"), "mysql")
+    """At most `length` characters, compared byte by byte, so case, accents and blanks at the end differ.
+
+    On MySQL it is the text's UTF-8 as VARBINARY, since no collation does that on every server: utf8mb4_bin takes 'a'
+    and 'a ' for one key, MariaDB alone has utf8mb4_nopad_bin, and MySQL 8 alone utf8mb4_0900_bin.
+    """
+    return sa.String(length).with_variant(sa.VARBINARY(UTF8_BYTES * length), "mysql")
 
 
 def long_text() -> Type:
-    """Text that is never looked up."""
-    return sa.Text()
+    """Text that is never looked up; at most 16 MiB on MySQL, whose plain TEXT ends at 64 KiB."""
+    return sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql")
 
 
 def blob() -> Type:
-    """Bytes."""
-    return sa.LargeBinary()
+    """Bytes; at most 16 MiB on MySQL, whose plain BLOB ends at 64 KiB, and a message's body may be 1 MiB."""
+    return sa.LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql")
 
 
 def rendered(type_: Type) -> str:

@@ -4,6 +4,8 @@ A database has two lines of migrations: the engine's, which every service has, a
 folder `migrations` beside its tables.
 """
 
+from collections.abc import Generator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -12,7 +14,9 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from makegood.engine.database.mysql_migrations import alone, translated
 from makegood.engine.database.table import Schema
+from makegood.engine.errors import DatabaseError
 
 ENGINE = "engine"
 """The name of the engine's own line."""
@@ -21,23 +25,32 @@ _ENGINE_SCRIPTS = _ENVIRONMENT / "versions"
 
 
 def migrate(url: str, schema: Schema, scripts: Path) -> bool:
-    """Runs the migrations that are missing; says whether there were any. Raises sqlalchemy.exc.SQLAlchemyError."""
-    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    """Runs the migrations that are missing; says whether there were any.
+
+    Raises DatabaseError when MySQL refuses or another process migrates for too long, or when the database is newer
+    than this program; SQLAlchemyError when a file cannot be used. Killed half way, it is to be run again.
+    """
     config = _config(schema, [_ENGINE_SCRIPTS, scripts])
-    try:
-        with engine.connect() as connection:
-            if set(_current(connection)) == set(ScriptDirectory.from_config(config).get_heads()):
-                return False
-            if connection.dialect.name == "sqlite":
-                # Its driver begins no transaction before CREATE TABLE: killed half way, the file would be neither
-                # the old revision nor the new one, and no migration would ever fit it again.
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            config.attributes["connection"] = connection
-            command.upgrade(config, "heads")
-            connection.commit()
-            return True
-    finally:
-        engine.dispose()
+    with _connected(url) as connection:
+        if not _missing(connection, config):
+            return False
+        connection.rollback()  # what it saw may be old once it is alone
+        with _exclusively(connection):
+            missing = _missing(connection, config)
+            if missing:
+                config.attributes["connection"] = connection
+                command.upgrade(config, "heads")
+                connection.commit()
+            return bool(missing)
+
+
+def missing_revisions(url: str, schema: Schema, scripts: Path) -> list[str]:
+    """The revisions that this program expects and the database lacks, in the order in which they would run.
+
+    Raises DatabaseError when MySQL refuses, or when the database is newer than this program.
+    """
+    with _connected(url) as connection:
+        return _missing(connection, _config(schema, [_ENGINE_SCRIPTS, scripts]))
 
 
 def create_revision(schema: Schema, scripts: Path | None, message: str) -> None:
@@ -71,5 +84,36 @@ def _config(schema: Schema, locations: list[Path]) -> Config:
     return config
 
 
-def _current(connection: sa.Connection) -> tuple[str, ...]:
-    return MigrationContext.configure(connection).get_current_heads()
+@contextmanager
+def _connected(url: str) -> Generator[sa.Connection]:
+    with translated(url) if url.startswith("mysql") else nullcontext():
+        engine = sa.create_engine(url, poolclass=sa.NullPool)
+        try:
+            with engine.connect() as connection:
+                yield connection
+        finally:
+            engine.dispose()
+
+
+@contextmanager
+def _exclusively(connection: sa.Connection) -> Generator[None]:
+    if connection.dialect.name == "sqlite":
+        # Its driver begins no transaction before CREATE TABLE: killed half way, the file would be neither
+        # the old revision nor the new one, and no migration would ever fit it again.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        yield
+    else:
+        with alone(connection):
+            yield
+
+
+def _missing(connection: sa.Connection, config: Config) -> list[str]:
+    scripts = ScriptDirectory.from_config(config)
+    known = [one.revision for one in scripts.walk_revisions()][::-1]
+    heads = MigrationContext.configure(connection).get_current_heads()
+    unknown = sorted(set(heads) - set(known))
+    if unknown:
+        text = f"the database is at {', '.join(unknown)}, made by a newer version of this program: update it"
+        raise DatabaseError(text)
+    done = {one.revision for one in scripts.iterate_revisions(heads, "base")} if heads else set[str]()
+    return [revision for revision in known if revision not in done]

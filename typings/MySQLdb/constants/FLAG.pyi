@@ -1,0 +1,3 @@
+"""Flags of result columns."""
+
+BINARY: int
