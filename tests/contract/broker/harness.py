@@ -5,7 +5,7 @@ from typing import Protocol
 
 from makegood.engine.broker.embedded import EmbeddedBroker
 from makegood.engine.broker.embedded_topic import WINDOW
-from makegood.engine.broker.port import Broker, Delivery, Message, Subscription
+from makegood.engine.broker.port import INVISIBLE, Broker, Delivery, Message, Subscription
 from makegood.engine.executor import Executor
 from tests.support.world import ManualWorld
 
@@ -17,6 +17,12 @@ class Harness(Protocol):
     """Most deliveries of one group that are out at a time."""
     slack: float
     """Seconds by which a delivery may be late."""
+    invisible: float
+    """Seconds after which what is neither acknowledged nor deferred comes again."""
+    delay: float
+    """Seconds for which a test puts something off; a multiple of it is a long time."""
+    moment: float
+    """Seconds that a test waits to see that nothing comes."""
 
     async def open(self) -> Broker:
         """The broker, with what it held when it was closed."""
@@ -44,6 +50,9 @@ class EmbeddedHarness:
 
     window = WINDOW
     slack = 0.5
+    invisible = INVISIBLE
+    delay = 12.0
+    moment = 0.1
 
     def __init__(self, file: Path, executor: Executor) -> None:
         self._file = file
@@ -96,6 +105,6 @@ async def gather(subscription: Subscription, count: int, wait: float = 5.0) -> l
     return found
 
 
-async def nothing_more(subscription: Subscription) -> bool:
+async def nothing_more(subscription: Subscription, harness: Harness) -> bool:
     """Whether nothing comes for a moment."""
-    return await subscription.receive(10, 0.1) == []
+    return await subscription.receive(10, harness.moment) == []

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from makegood.engine.broker.port import INVISIBLE, MAX_BODY, Broker, Message
+from makegood.engine.broker.port import MAX_BODY, Broker, Message
 from tests.contract.broker.harness import Harness, gather, ids, message, nothing_more
 
 ALL = frozenset[str]()
@@ -21,7 +21,7 @@ async def test_each_group_receives_once(harness: Harness, broker: Broker) -> Non
         assert ids(deliveries) == [f"m{number}" for number in range(10)]
         assert {delivery.attempt for delivery in deliveries} == {1}
         await group.acknowledge(deliveries)
-        assert await nothing_more(group)
+        assert await nothing_more(group, harness)
 
 
 async def test_tags_filter(harness: Harness, broker: Broker) -> None:
@@ -35,7 +35,7 @@ async def test_tags_filter(harness: Harness, broker: Broker) -> None:
     deliveries = await gather(group, 4)
     assert ids(deliveries) == ["m0", "m10", "m11", "m2"]
     await group.acknowledge(deliveries)
-    assert await nothing_more(group)
+    assert await nothing_more(group, harness)
 
 
 async def test_new_group_begins_now(harness: Harness, broker: Broker) -> None:
@@ -45,7 +45,7 @@ async def test_new_group_begins_now(harness: Harness, broker: Broker) -> None:
     group = await broker.subscribe(harness.name("late"), {topic: ALL})
     await broker.publish([message(topic, 2)])
     assert ids(await gather(group, 1)) == ["m2"]
-    assert await nothing_more(group)
+    assert await nothing_more(group, harness)
 
 
 async def test_unacknowledged_comes_again(harness: Harness, broker: Broker) -> None:
@@ -55,14 +55,14 @@ async def test_unacknowledged_comes_again(harness: Harness, broker: Broker) -> N
     await broker.publish([message(topic, 1), message(topic, 2)])
     first = await gather(group, 2)
     await group.acknowledge([delivery for delivery in first if delivery.message.message_id == "m1"])
-    await harness.pass_time(INVISIBLE - 5)
-    assert await nothing_more(group)
+    await harness.pass_time(harness.invisible - 5)
+    assert await nothing_more(group, harness)
     await harness.pass_time(5 + harness.slack)
     again = await gather(group, 1)
     assert [(delivery.message.message_id, delivery.attempt) for delivery in again] == [("m2", 2)]
     await group.acknowledge(again)
-    await harness.pass_time(INVISIBLE + harness.slack)
-    assert await nothing_more(group)
+    await harness.pass_time(harness.invisible + harness.slack)
+    assert await nothing_more(group, harness)
 
 
 async def test_deferred_comes_after_its_delay(harness: Harness, broker: Broker) -> None:
@@ -73,12 +73,12 @@ async def test_deferred_comes_after_its_delay(harness: Harness, broker: Broker) 
     for attempt in (1, 2, 3):
         deliveries = await gather(group, 1)
         assert [delivery.attempt for delivery in deliveries] == [attempt]
-        await group.defer(deliveries, 12.0)
-        await harness.pass_time(10)
-        assert await nothing_more(group)
+        await group.defer(deliveries, harness.delay)
+        await harness.pass_time(harness.delay - 2)
+        assert await nothing_more(group, harness)
         await harness.pass_time(2 + harness.slack)
     await group.acknowledge(await gather(group, 1))
-    assert await nothing_more(group)
+    assert await nothing_more(group, harness)
 
 
 async def test_deferring_holds_nobody_else(harness: Harness, broker: Broker) -> None:
@@ -97,14 +97,14 @@ async def test_delayed_message_comes_when_it_is_due(harness: Harness, broker: Br
     """A message with a time of delivery comes then, to every group, as it was sent; others pass it by."""
     topic = harness.name("orders")
     group = await broker.subscribe(harness.name("points"), {topic: ALL})
-    later = message(topic, 1, deliver_at=harness.now() + 12_000)
+    later = message(topic, 1, deliver_at=harness.now() + round(harness.delay * 1000))
     await broker.publish([later])
     await broker.publish([message(topic, 2)])
     now = await gather(group, 1)
     assert ids(now) == ["m2"]
     await group.acknowledge(now)
-    await harness.pass_time(10)
-    assert await nothing_more(group)
+    await harness.pass_time(harness.delay - 2)
+    assert await nothing_more(group, harness)
     await harness.pass_time(2 + harness.slack)
     assert [delivery.message for delivery in await gather(group, 1)] == [later]
 
@@ -133,7 +133,7 @@ async def test_another_consumer_takes_over(harness: Harness, broker: Broker) -> 
     assert ids(await gather(leaving, 1)) == ["m1"]
     await leaving.close()
     staying = await broker.subscribe(name, {topic: ALL})
-    await harness.pass_time(INVISIBLE + harness.slack)
+    await harness.pass_time(harness.invisible + harness.slack)
     assert ids(await gather(staying, 1)) == ["m1"]
 
 
@@ -189,9 +189,9 @@ async def test_window_is_bounded(harness: Harness, broker: Broker) -> None:
     group = await broker.subscribe(harness.name("points"), {topic: ALL})
     for start in range(0, harness.window + 64, 64):
         await broker.publish([message(topic, number) for number in range(start, start + 64)])
-    out = await gather(group, harness.window + 64, wait=0.2)
+    out = await gather(group, harness.window + 64, harness.moment)
     assert len(out) == harness.window
-    waiting = asyncio.create_task(group.receive(64, 20.0))
+    waiting = asyncio.create_task(gather(group, 64, harness.moment))
     await asyncio.sleep(0.01)
     await group.acknowledge(out[:10])
     assert len(await asyncio.wait_for(waiting, 5.0)) == 10
@@ -206,5 +206,5 @@ async def test_acknowledging_twice_is_harmless(harness: Harness, broker: Broker)
     await group.acknowledge(deliveries)
     await group.acknowledge(deliveries)
     await group.defer(deliveries, 0)
-    await harness.pass_time(INVISIBLE + harness.slack)
-    assert await nothing_more(group)
+    await harness.pass_time(harness.invisible + harness.slack)
+    assert await nothing_more(group, harness)

@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
-from makegood.engine.broker.port import INVISIBLE, MAX_BODY, Broker, Message
+from makegood.engine.broker.port import MAX_BODY, Broker, Message
 from makegood.engine.errors import BrokerUnavailable
 from tests.contract.broker.harness import Harness, gather, ids, message, nothing_more
 
@@ -24,9 +24,9 @@ async def test_known_group_goes_on(harness: Harness, broker: Broker) -> None:
     broker = await harness.open()
     await broker.publish([message(topic, 9)])
     group = await broker.subscribe(name, {topic: ALL})
-    await harness.pass_time(INVISIBLE + harness.slack)
+    await harness.pass_time(harness.invisible + harness.slack)
     assert ids(await gather(group, 2)) == ["m1", "m9"]
-    assert await nothing_more(group)
+    assert await nothing_more(group, harness)
 
 
 async def test_declared_group_keeps_what_is_published(harness: Harness, broker: Broker) -> None:
@@ -76,9 +76,9 @@ async def test_acknowledged_stays_acknowledged(harness: Harness, broker: Broker)
     await broker.close()
 
     group = await (await harness.open()).subscribe(name, {topic: ALL})
-    await harness.pass_time(INVISIBLE + harness.slack)
+    await harness.pass_time(harness.invisible + harness.slack)
     assert ids(await gather(group, len(kept))) == ids(kept)
-    assert await nothing_more(group)
+    assert await nothing_more(group, harness)
 
 
 async def test_deferred_survives_closing(harness: Harness, broker: Broker) -> None:
@@ -86,13 +86,13 @@ async def test_deferred_survives_closing(harness: Harness, broker: Broker) -> No
     topic, name = harness.name("orders"), harness.name("points")
     group = await broker.subscribe(name, {topic: ALL})
     await broker.publish([message(topic, 1)])
-    await group.defer(await gather(group, 1), 60)
+    await group.defer(await gather(group, 1), 3 * harness.delay)
     await broker.close()
 
     group = await (await harness.open()).subscribe(name, {topic: ALL})
-    await harness.pass_time(50)
-    assert await nothing_more(group)
-    await harness.pass_time(10 + harness.slack)
+    await harness.pass_time(3 * harness.delay - 5)
+    assert await nothing_more(group, harness)
+    await harness.pass_time(5 + harness.slack)
     assert [delivery.attempt for delivery in await gather(group, 1)] == [2]
 
 
@@ -100,13 +100,13 @@ async def test_delayed_survives_closing(harness: Harness, broker: Broker) -> Non
     """A delayed message keeps its time over closing and opening."""
     topic, name = harness.name("orders"), harness.name("points")
     await broker.subscribe(name, {topic: ALL})
-    await broker.publish([message(topic, 1, deliver_at=harness.now() + 60_000)])
+    await broker.publish([message(topic, 1, deliver_at=harness.now() + round(3 * harness.delay * 1000))])
     await broker.close()
 
     group = await (await harness.open()).subscribe(name, {topic: ALL})
-    await harness.pass_time(50)
-    assert await nothing_more(group)
-    await harness.pass_time(10 + harness.slack)
+    await harness.pass_time(3 * harness.delay - 5)
+    assert await nothing_more(group, harness)
+    await harness.pass_time(5 + harness.slack)
     assert ids(await gather(group, 1)) == ["m1"]
 
 
@@ -180,7 +180,7 @@ async def test_bad_message_is_refused(harness: Harness, broker: Broker, fields: 
     good = msgspec.structs.replace(GOOD, topic=topic)
     with pytest.raises(ValueError, match=":"):
         await broker.publish([good, msgspec.structs.replace(good, **fields)])
-    assert await nothing_more(group)
+    assert await nothing_more(group, harness)
 
 
 @pytest.mark.parametrize(
