@@ -7,11 +7,14 @@ deadline is dropped before it runs, and a function that sheds refuses calls that
 
 import asyncio
 import math
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Generic, TypeVar
 
+from makegood.engine import tracing
 from makegood.engine.alarm import Alarm
 from makegood.engine.deadline import Deadline
 from makegood.engine.errors import DeadlineExceeded, Overloaded
@@ -23,6 +26,9 @@ MAX_WAITING = 20_000
 """Most calls that wait for one function; one more is refused."""
 SHED_FRACTION = 0.5
 """A shedding function refuses when the expected wait exceeds this part of the time that is left."""
+# Bounds of a batch's size, and of its seconds, by which batches are counted.
+SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+TIMES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 SMOOTHING = 0.2
 """Weight of the newest batch in the expected seconds of a batch."""
 
@@ -32,6 +38,8 @@ class Figures:
     """What a function has done since it started; `seconds` is time in its transactions.
 
     `expired` counts calls whose deadline passed before their answer, run or not; `shed` those refused at once.
+    `sizes` and `times` count batches by how many requests they had, by the first bound of `SIZES` that is not less
+    (or, last, by none), and by how long they took, likewise of `TIMES` (seconds).
     """
 
     batches: int = 0
@@ -40,6 +48,8 @@ class Figures:
     expired: int = 0
     shed: int = 0
     seconds: float = 0.0
+    sizes: list[int] = field(default_factory=lambda: [0] * (len(SIZES) + 1))
+    times: list[int] = field(default_factory=lambda: [0] * (len(TIMES) + 1))
 
 
 @dataclass(slots=True)
@@ -47,6 +57,7 @@ class _Call(Generic[Q, A]):
     request: Q
     deadline: Deadline
     answer: "asyncio.Future[A]"
+    span: tracing.Span | None
 
 
 class Batcher(Generic[Q, A]):
@@ -84,7 +95,10 @@ class Batcher(Generic[Q, A]):
         self._admit(deadline)
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[A] = loop.create_future()
-        self._waiting.append(_Call(request, deadline, answer))
+        span = tracing.begin_call(self.name, request) if tracing.current() else None
+        if span is not None:
+            answer.add_done_callback(partial(_end, span))
+        self._waiting.append(_Call(request, deadline, answer, span))
         self._alarm.by(deadline.at)
         if self._running is None:
             self._running = loop.create_task(self._drain(), name=f"batches of {self.name}")
@@ -105,6 +119,7 @@ class Batcher(Generic[Q, A]):
             raise Overloaded(f"{self.name} has {waiting} calls waiting; ask again later", max(wait, 0.1))
 
     async def _drain(self) -> None:
+        tracing.enter("")  # the task that began it works for others, too
         try:
             while self._waiting:
                 self._batch = self._next_batch()
@@ -150,7 +165,7 @@ class Batcher(Generic[Q, A]):
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
-            answers: Sequence[A | Exception] = await self._run([call.request for call in batch])
+            answers: Sequence[A | Exception] = await self._serve(batch)
             assert len(answers) == len(batch), f"{self.name} has {len(answers)} answers to {len(batch)} calls"
         except Exception as error:
             answers = [error] * len(batch)
@@ -164,8 +179,26 @@ class Batcher(Generic[Q, A]):
             else:
                 call.answer.set_result(answer)
 
+    def _serve(self, batch: list[_Call[Q, A]]) -> Awaitable[Sequence[A | Exception]]:
+        requests = [call.request for call in batch]
+        traced = [(call.request, call.span.context) for call in batch if call.span is not None]
+        return self._serve_traced(requests, traced) if traced else self._run(requests)
+
+    async def _serve_traced(self, requests: list[Q], traced: list[tuple[Q, str]]) -> Sequence[A | Exception]:
+        with tracing.serve(f"batch of {self.name}", "internal", traced):
+            return await self._run(requests)
+
     def _note(self, size: int, seconds: float) -> None:
         self.figures.batches += 1
         self.figures.requests += size
         self.figures.seconds += seconds
+        self.figures.sizes[bisect_left(SIZES, size)] += 1
+        self.figures.times[bisect_left(TIMES, seconds)] += 1
         self._seconds_a_batch += SMOOTHING * (seconds - self._seconds_a_batch)
+
+
+def _end(span: tracing.Span, answer: "asyncio.Future[Any]") -> None:
+    error = asyncio.CancelledError("nobody waits any more") if answer.cancelled() else answer.exception()
+    if error is not None:
+        span.fail(f"{type(error).__name__}: {error}")
+    span.end()

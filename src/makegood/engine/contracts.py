@@ -4,6 +4,7 @@ A contract is a value that both sides import: the service that implements it, an
 Payloads are frozen msgspec structs; from them come the JSON of messages and of HTTP, and the OpenAPI.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -15,12 +16,19 @@ J = TypeVar("J")
 
 @dataclass(frozen=True, slots=True)
 class Operation(Generic[Q, A]):
-    """A request that a service answers; repeating it must be harmless, for a lost answer is asked for again."""
+    """A request that a service answers; repeating it must be harmless, for a lost answer is asked for again.
+
+    One of which that is not true is not `idempotent`: it is asked once. `route` gives the key by which equal requests
+    meet in one process. A `private` one is of the service's own process: no other can ask it.
+    """
 
     service: str
     name: str
     request: type[Q]
     answer: type[A]
+    idempotent: bool = True
+    route: Callable[[Q], str] | None = None
+    private: bool = False
 
     def __str__(self) -> str:
         return f"{self.service}.{self.name}"

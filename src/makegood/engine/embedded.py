@@ -30,11 +30,11 @@ async def open_host(services: Sequence[Service], folder: Path | None = None) -> 
     world = SystemWorld()
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-    broker = EmbeddedBroker.open(folder / "broker.db" if folder else None, world, ThreadExecutor("broker"))
+    broker = open_broker(folder, world)
     try:
         host = Host(
             services,
-            database=lambda service: _open(service, folder, world),
+            database=lambda service: open_database(service, folder, world),
             broker=broker,
             world=world,
             compute=ThreadExecutor("compute", COMPUTE_THREADS),
@@ -50,7 +50,13 @@ async def open_host(services: Sequence[Service], folder: Path | None = None) -> 
         await host.stop()
 
 
-def _open(service: Service, folder: Path | None, world: World) -> SqliteDatabase:
+def open_broker(folder: Path | None, world: World) -> EmbeddedBroker:
+    """The folder's broker, or one in memory. Raises BrokerUnavailable when another process uses the folder."""
+    return EmbeddedBroker.open(folder / "broker.db" if folder else None, world, ThreadExecutor("broker"))
+
+
+def open_database(service: Service, folder: Path | None, world: World) -> SqliteDatabase:
+    """The service's file in the folder, or tables in memory; created if it is missing. Raises DatabaseUnavailable."""
     if folder is None:
         connection = apsw.Connection(":memory:")
         create_tables(connection, service.schema)

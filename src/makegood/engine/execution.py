@@ -7,9 +7,11 @@ transaction is rolled back and the batch halved, until only that request is left
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
+from makegood.engine import tracing
 from makegood.engine.backoff import backoff
 from makegood.engine.database.base import BaseTransaction
 from makegood.engine.database.port import Database
@@ -45,6 +47,30 @@ class Departure(Protocol):
         ...
 
 
+@runtime_checkable
+class Reporting(Protocol):
+    """A departure that can say how much has left; tasks and the outbox do."""
+
+    def figures(self) -> Mapping[str, int]:
+        """Counts since the start, and ages in ms, by name."""
+        ...
+
+
+@dataclass
+class Counts:
+    """What has happened around a service's transactions since the start.
+
+    `reruns` of batches after a database error, `database_errors` of all kinds; `messages_received` by its groups,
+    `events_heard` in them, and of those `events_failed`: a listener raised, or nobody could decode them.
+    """
+
+    reruns: int = 0
+    database_errors: int = 0
+    messages_received: int = 0
+    events_heard: int = 0
+    events_failed: int = 0
+
+
 class Execution:
     """The transactions of one service in one process.
 
@@ -54,6 +80,7 @@ class Execution:
     def __init__(self, database: Database, world: World, departures: Sequence[Departure]) -> None:
         self.database = database
         self.commits = 0
+        self.counts = Counts()
         self._world = world
         self._departures = departures
         self._under_way: dict[asyncio.Task[Any], None] = {}
@@ -76,6 +103,14 @@ class Execution:
     async def read(self, function: BatchWork[Q, A], requests: Sequence[Q]) -> list[A | Exception]:
         """As `run`, on a snapshot."""
         return await self._find_bugs(self._look, function, requests)
+
+    def figures(self) -> dict[str, int]:
+        """What has happened in this service, what has left, and how long it waits (ms), by name."""
+        found = asdict(self.counts)
+        for departure in self._departures:
+            if isinstance(departure, Reporting):
+                found |= departure.figures()
+        return found
 
     async def idle(self) -> None:
         """Returns when no transaction is under way."""
@@ -103,14 +138,17 @@ class Execution:
                 return await attempt(function, requests)
             except DatabaseError as error:
                 errors.append(error)
+                self.counts.database_errors += 1
             if len(errors) == RERUNS:
                 raise _given_up(errors, requests)
+            self.counts.reruns += 1
             if not isinstance(errors[-1], DuplicateKey):  # somebody else's row is looked at at once
                 log.warning("a batch of %d runs again: %s", len(requests), errors[-1])
                 await asyncio.sleep(backoff(self._world, len(errors), first=FIRST_PAUSE, most=LONGEST_PAUSE))
 
     async def _look(self, function: BatchWork[Q, A], requests: Sequence[Q]) -> list[A]:
-        return await self.database.read(lambda reader: _checked(function, reader, requests))
+        with tracing.batch(requests):
+            return await self.database.read(lambda reader: _checked(function, reader, requests))
 
     async def _transact(self, function: BatchWork[Q, A], requests: Sequence[Q]) -> list[A]:
         # A task of its own: what a commit sends must leave though the caller has gone away.
@@ -121,15 +159,18 @@ class Execution:
 
     async def _commit(self, function: BatchWork[Q, A], requests: Sequence[Q]) -> list[A]:
         stored: list[Any] = []
+        batch = tracing.batch(requests)
 
         def work(tx: BaseTransaction) -> list[A]:
             answers = _checked(function, tx, requests)
+            batch.decided(tx.outgoing, requests, answers)
             for departure in self._departures:
                 stored.append(departure.store(tx))
             return answers
 
         try:
-            answers = await self.database.write(work)
+            with batch:
+                answers = await self.database.write(work)
         except BaseException:
             for departure, what in zip(self._departures, stored, strict=False):
                 departure.abandoned(what)
@@ -159,7 +200,7 @@ def _checked(function: BatchWork[Q, A], tx: Any, requests: Sequence[Q]) -> list[
 def _failed(function: Callable[..., Any], request: object, bug: Exception) -> OperationFailed:
     bare = getattr(function, "func", function)  # of a partial
     name = getattr(bare, "__qualname__", str(bare))
-    log.error("%s failed for %.500r", name, request, exc_info=bug)
+    log.error("%s failed for %.500r", name, request, exc_info=bug, extra=tracing.marks(request))
     failed = OperationFailed(f"{name}: {type(bug).__name__}: {bug}")
     failed.__cause__ = bug
     return failed

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from makegood.engine.backoff import backoff
 from makegood.engine.broker.port import Broker
@@ -17,7 +17,7 @@ from makegood.engine.loops import Loops
 from makegood.engine.messaging import Messaging
 from makegood.engine.outbox import Wanted
 from makegood.engine.rpc.local import LocalCaller
-from makegood.engine.rpc.port import Caller
+from makegood.engine.rpc.port import Caller, Door, Handler
 from makegood.engine.runtime import ServiceRuntime
 from makegood.engine.service import Service
 from makegood.engine.world import World
@@ -41,7 +41,7 @@ class Host:
     """The services of one process. `alone`: no other process runs them.
 
     `elsewhere` asks the services that other processes run; `audience` are all services that listen to these, here or
-    there (without it those of this process).
+    there (without it those of this process); other processes call these services by the `doors`.
     """
 
     def __init__(
@@ -55,11 +55,14 @@ class Host:
         alone: bool,
         elsewhere: Caller | None = None,
         audience: Sequence[type[Service]] | None = None,
+        doors: Sequence[Door] = (),
     ) -> None:
         self.world = world
         self.broker = broker
         self.messaging = Messaging(broker, world)
         self._caller = LocalCaller(elsewhere)
+        self._doors = doors
+        self._offers: dict[Operation[Any, Any], Handler] = {}
         self._calls = 0
         self._no_calls = asyncio.Event()
         self._no_calls.set()
@@ -85,10 +88,15 @@ class Host:
                 await runtime.open()
                 for contract, handler in runtime.handlers():
                     self._caller.offer(contract.service, contract.name, handler)
+                    if not contract.private:
+                        self._offers[contract] = handler
             await self._listen()
             for runtime in self.runtimes.values():
                 runtime.start(self._declared)
+            for door in self._doors:
+                await door.open(self._offers)
         except BaseException:
+            await self._shut_doors()
             await self._close()
             raise
 
@@ -139,6 +147,7 @@ class Host:
                 await asyncio.sleep(backoff(self.world, failures, first=FIRST_PAUSE, most=LONGEST_PAUSE))
 
     async def _finish(self) -> None:
+        await self._shut_doors()
         await self._no_calls.wait()
         await asyncio.gather(*[runtime.begin_nothing() for runtime in self.runtimes.values()])
         for runtime in self.runtimes.values():
@@ -149,6 +158,9 @@ class Host:
                     await runtime.flush()
         except (TimeoutError, DatabaseError) as error:
             log.warning("not all messages were sent, they are at the next start: %r", error)
+
+    async def _shut_doors(self) -> None:
+        await asyncio.gather(*[door.close() for door in self._doors])
 
     async def _close(self) -> None:
         await self._declaring.stop()

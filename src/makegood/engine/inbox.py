@@ -9,17 +9,17 @@ it is tried again alone, at most `TRIES` times with back-off, then buried until 
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from makegood.engine import messages
+from makegood.engine import messages, tracing
 from makegood.engine.backoff import backoff
 from makegood.engine.broker.limits import MAX_KEY, validate_subscription
 from makegood.engine.broker.port import Message
 from makegood.engine.database.table import Table
 from makegood.engine.errors import text_of
-from makegood.engine.execution import Execution
+from makegood.engine.execution import BatchWork, Execution
 from makegood.engine.service import BATCH, ListenerSpec, Service
 from makegood.engine.tables import EngineTables, Inbox, SetAside
 from makegood.engine.world import World
@@ -33,6 +33,7 @@ MEMORY = 7 * 86_400_000
 NOBODY = "nobody in this group listens to this event: replay it when somebody does"
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 class Arrival(NamedTuple):
@@ -44,6 +45,8 @@ class Arrival(NamedTuple):
     event_id: str
     body: bytes
     payload: Any
+    trace: str = ""
+    """The traceparent of what it came from; empty when that is not traced."""
 
 
 class Undecodable(Exception):
@@ -70,16 +73,20 @@ class Listening:
         """Hears events that were set aside, and ends that; one that somebody else has heard is left alone."""
         held = tx.lock(self._tables.set_aside, [_key_of(row) for row in rows])
         still = [row for row in held.values() if row.due_at is not None and row.due_at <= tx.now]
-        self.hear(tx, [self.arrival(row.topic, row.tag, row.message_key, row.event_id, row.body) for row in still])
+        self.hear(tx, [self._kept(row) for row in still])
         tx.delete(self._tables.set_aside, [_key_of(row) for row in still])
         return [None for _ in rows]
 
-    def arrival(self, topic: str, tag: str, key: str, event_id: str, body: bytes) -> Arrival:
+    def arrival(self, topic: str, tag: str, key: str, event_id: str, body: bytes, trace: str = "") -> Arrival:
         """The event with its payload decoded; raises Undecodable."""
         try:
-            return Arrival(topic, tag, key, event_id, body, messages.read(body, self.spec.payload))
+            return Arrival(topic, tag, key, event_id, body, messages.read(body, self.spec.payload), trace)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise Undecodable(f"{topic}: {tag} {event_id} is no {self.spec.payload}: {error}") from error
+
+    def _kept(self, row: SetAside) -> Arrival:
+        trace, body = messages.kept(row.body)
+        return self.arrival(row.topic, row.tag, row.message_key, row.event_id, body, trace)
 
     def _unheard(self, tx: Any, arrivals: Sequence[Arrival]) -> list[Arrival]:
         keyed = {(self.group, arrival.topic, arrival.event_id): arrival for arrival in arrivals}
@@ -113,12 +120,14 @@ class InboxOfGroup:
                 await self._hear(listening, arrivals[begin : begin + BATCH])
             for arrival, error in spoiled:
                 await self._set_aside(arrival, error, buried=True)
+        self._execution.counts.messages_received += len(batch)
 
     async def retry(self, row: SetAside) -> bool:
         """Tries an event that was set aside again; says whether it took effect."""
         for listening in self._listenings:
             if row.topic == listening.spec.topic and listening.spec.tag in ("", row.tag):
-                [answer] = await self._execution.run(listening.retry, [row])
+                trace, _ = messages.kept(row.body)
+                [answer] = await self._run(listening, listening.retry, [row], [(row, trace)] if trace else [])
                 if isinstance(answer, Exception):
                     await self._execution.run_one(self._note_failure, (row, answer))
                 return not isinstance(answer, Exception)
@@ -126,13 +135,27 @@ class InboxOfGroup:
         return False
 
     async def _hear(self, listening: Listening, arrivals: list[Arrival]) -> None:
-        answers = await self._execution.run(listening.hear, arrivals)
+        traced = [(arrival, arrival.trace) for arrival in arrivals if arrival.trace]
+        answers = await self._run(listening, listening.hear, arrivals, traced)
+        self._execution.counts.events_heard += len(arrivals)
         for arrival, answer in zip(arrivals, answers, strict=True):
             if isinstance(answer, Exception):
                 await self._set_aside(arrival, answer, buried=False)
 
+    async def _run(
+        self, listening: Listening, work: BatchWork[T, None], requests: Sequence[T], traced: list[tuple[T, str]]
+    ) -> list[Exception | None]:
+        if not traced:
+            return await self._execution.run(work, requests)
+        name = f"{self.group} hears {listening.spec.topic}: {listening.spec.tag}"
+        with tracing.serve(name, "consumer", traced):
+            return await self._execution.run(work, requests)
+
     async def _set_aside(self, arrival: Arrival, error: Exception, *, buried: bool) -> None:
-        log.error("%s sets aside %s: %s %s: %s", self.group, arrival.topic, arrival.tag, arrival.event_id, error)
+        marks = {**tracing.names_of(arrival), "trace_id": tracing.trace_id_of(arrival.trace)}
+        self._execution.counts.events_failed += 1
+        what = (self.group, arrival.topic, arrival.tag, arrival.event_id, error)
+        log.error("%s sets aside %s: %s %s: %s", *what, extra=marks)
         await self._execution.run_one(partial(self._write_aside, buried=buried), (arrival, error))
 
     def _write_aside(self, tx: Any, failures: Sequence[tuple[Arrival, Exception]], *, buried: bool) -> list[None]:
@@ -142,7 +165,17 @@ class InboxOfGroup:
         tx.insert(
             self._table,
             [
-                SetAside(*key, one.tag, one.key, one.body, 1, tx.now, tx.now, due, text_of(error))
+                SetAside(
+                    *key,
+                    one.tag,
+                    one.key,
+                    messages.kept_with(one.trace, one.body),
+                    1,
+                    tx.now,
+                    tx.now,
+                    due,
+                    text_of(error),
+                )
                 for key, (one, error) in keyed.items()
                 if key not in known
             ],
@@ -222,20 +255,24 @@ def _sort(
     arrivals: list[Arrival],
     spoiled: list[tuple[Arrival, Exception]],
 ) -> None:
-    for event_id, body in _events_of(listening, message, spoiled):
+    for event_id, body, trace in _events_of(listening, message, spoiled):
         try:
-            arrivals.append(listening.arrival(message.topic, message.tag, message.key, event_id, body))
+            arrivals.append(listening.arrival(message.topic, message.tag, message.key, event_id, body, trace))
         except Undecodable as error:
             spoiled.append((_raw(message, event_id, body), error))
 
 
 def _events_of(
     listening: Listening, message: Message, spoiled: list[tuple[Arrival, Exception]]
-) -> list[tuple[str, bytes]]:
+) -> list[tuple[str, bytes, str]]:
+    trace = messages.trace_of(message)
     if not listening.spec.batched:
-        return [(message.message_id, message.body)]
+        return [(message.message_id, message.body, trace)]
     try:
-        return [(one.id, bytes(one.data)) for one in messages.unpack(message)]
+        return [
+            (one.id, bytes(one.data), messages.trace_of_event(one) if one.traceparent else trace)
+            for one in messages.unpack(message)
+        ]
     except msgspec.MsgspecError as error:
         spoiled.append((_raw(message, message.message_id, message.body), error))
         return []

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from makegood.engine import tracing
 from makegood.engine.broker.port import Message
 
 FORMAT = "format"
@@ -14,18 +15,22 @@ EVENTS = "events"
 TEXT, BYTES, JSON = "text", "bytes", "json"
 MAX_BODY = 256 * 1024
 """Bytes after which an array of events goes on in another message."""
+TRACEPARENT = "traceparent"
+"""The property, and the field of an envelope, that says to which trace it belongs."""
 MAX_KEYS = 128
 """Characters of the keys by which people search for a message."""
 
 
 class Envelope(msgspec.Struct, frozen=True):
-    """An event with its own id; `at` is when it happened, in ms UTC."""
+    """An event with its own id; `at` is when it happened, in ms UTC; `traceparent` is there when that was traced."""
 
     id: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
     at: int
     data: msgspec.Raw
+    traceparent: Any = ""  # other programs may write what they like: what is no traceparent is none
 
 
+_KEPT = b'{"makegood:traceparent":"'
 _envelopes = msgspec.json.Decoder(list[Envelope])
 
 
@@ -79,6 +84,50 @@ def read(body: bytes, wanted: Any) -> Any:
     if wanted is str:
         return body.decode()
     return msgspec.json.decode(body, type=wanted)
+
+
+def kept_with(trace: str, body: bytes) -> bytes:
+    """A JSON object as it is stored, with its trace (if any) in it; anything else is stored as it is."""
+    if not trace or not body.startswith(b"{"):
+        return body
+    return b"%s%s%s" % (_KEPT, trace.encode(), b'"}' if body == b"{}" else b'",' + body[1:])
+
+
+def kept(body: bytes) -> tuple[str, bytes]:
+    """The trace and the JSON object that were stored by `kept_with`."""
+    if not body.startswith(_KEPT):
+        return "", body
+    begin, end = len(_KEPT), len(_KEPT) + tracing.LENGTH
+    rest = body[end:]
+    return body[begin:end].decode("latin-1"), b"{}" if rest == b'"}' else b"{" + rest.removeprefix(b'",')
+
+
+def traced(envelope: bytes, trace: str) -> bytes:
+    """The envelope with its trace, if it has one."""
+    return b'{"%s":"%s",%s' % (TRACEPARENT.encode(), trace.encode(), envelope[1:]) if trace else envelope
+
+
+def traced_format(kind: str, trace: str) -> str:
+    """What an outbox row keeps of a message's properties: its format, and its trace if it has one."""
+    return f"{kind};{trace}" if trace else kind
+
+
+def properties_of(format: str) -> dict[str, str]:
+    """The properties of a message whose outbox row has this format."""
+    kind, _, trace = format.partition(";")
+    return {FORMAT: kind, TRACEPARENT: trace} if trace else {FORMAT: kind}
+
+
+def trace_of(message: Message) -> str:
+    """The trace that a message's property names; empty when it names none."""
+    said = message.properties.get(TRACEPARENT)
+    return tracing.incoming(said) if said else ""
+
+
+def trace_of_event(envelope: Envelope) -> str:
+    """The trace that an event names; empty when it names none."""
+    said = envelope.traceparent
+    return tracing.incoming(said) if isinstance(said, str) else ""
 
 
 def _array(envelopes: Sequence[bytes]) -> bytes:

@@ -9,11 +9,12 @@ dead process left are taken over when their lease runs out, or at once by a proc
 import asyncio
 import logging
 from collections import deque
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import msgspec
 
-from makegood.engine import messages
+from makegood.engine import messages, tracing
 from makegood.engine.backoff import backoff
 from makegood.engine.broker.limits import validate
 from makegood.engine.broker.port import Broker, Groups, Message
@@ -62,17 +63,34 @@ class Stored(NamedTuple):
 
     rows: list[Outbox]
     deleted: list[int]
+    traces: dict[int, list[str]]
+    """The traces that the rows carry, by their ids."""
+
+
+@dataclass
+class Counts:
+    """What a relay has done since it started: messages published, in how many sendings, and sendings that failed.
+
+    `messages_refused` are such as no broker takes; they stay in the table.
+    """
+
+    messages_sent: int = 0
+    sendings: int = 0
+    sendings_failed: int = 0
+    messages_refused: int = 0
 
 
 class OutboxRelay:
     """The outbox of one service in one process."""
 
     def __init__(self, tables: EngineTables, broker: Broker, world: World, wanted: Wanted) -> None:
+        self._counts = Counts()
         self._table = tables.outbox
         self._broker, self._world, self._wanted = broker, world, wanted
         self._waiting: deque[Outbox] = deque()
         self._waiting_bytes = 0
         self._here: set[int] = set()
+        self._spans: dict[int, list[tracing.Span]] = {}
         self._published: deque[int] = deque()
         self._arrived = asyncio.Event()
         self._drained = asyncio.Event()
@@ -82,6 +100,11 @@ class OutboxRelay:
     def backlog(self) -> int:
         """Messages not known to be published."""
         return len(self._waiting)
+
+    def figures(self) -> dict[str, int]:
+        """What it has done, and for how long (ms) the oldest message waits."""
+        oldest = max(0, self._world.now() - self._waiting[0].due_at + LEASE) if self._waiting else 0
+        return {**asdict(self._counts), "outbox_oldest": oldest}
 
     @property
     def has_room(self) -> bool:
@@ -99,7 +122,8 @@ class OutboxRelay:
         Raises ValueError for a message that no broker takes. Runs on the writer's thread: of what the event loop's
         thread changes too it touches `_published` alone, by single calls.
         """
-        rows = self._rows(tx) if tx.outgoing.events or tx.outgoing.messages else []
+        traces: dict[int, list[str]] = {}
+        rows = self._rows(tx, traces) if tx.outgoing.events or tx.outgoing.messages else []
         tx.insert(self._table, rows)
         published = [self._published.popleft() for _ in range(min(DELETE, len(self._published)))]
         try:
@@ -107,12 +131,15 @@ class OutboxRelay:
         except BaseException:
             self._published.extend(published)
             raise
-        return Stored(rows, published)
+        return Stored(rows, published, traces)
 
     def committed(self, stored: Stored) -> None:
         """Relays the rows of a commit."""
         self._here.difference_update(stored.deleted)
         self.relay(stored.rows)
+        for row in stored.rows if stored.traces else ():
+            if row.message_id in self._here:
+                self._spans[row.message_id] = _spans(row, stored.traces.get(row.message_id, []))
 
     def abandoned(self, stored: Stored) -> None:
         """The rows that were to be deleted wait for another commit."""
@@ -152,10 +179,12 @@ class OutboxRelay:
             batch = [self._waiting[at] for at in range(min(PUBLISH, len(self._waiting)))]
             try:
                 await self._publish(batch)
+                self._counts.sendings += 1
                 failures = 0
                 await self._pace(next_at)
             except BrokerUnavailable as error:
                 failures += 1
+                self._counts.sendings_failed += 1
                 log.warning("the broker did not take %d messages (%s); trying again", len(batch), error)
                 await asyncio.sleep(backoff(self._world, failures, first=FIRST_PAUSE, most=LONGEST_PAUSE))
 
@@ -179,48 +208,71 @@ class OutboxRelay:
                     await self._publish([row])
                 return
             log.error("the broker refuses message %d, it stays in the outbox: %s", batch[0].message_id, error)
-            self._taken_off(batch)
+            self._counts.messages_refused += 1
+            self._taken_off(batch, "the broker refuses it")
             return
         self._taken_off(batch)
+        self._counts.messages_sent += len(batch)
         self._published.extend(row.message_id for row in batch)
 
-    def _taken_off(self, batch: list[Outbox]) -> None:
+    def _taken_off(self, batch: list[Outbox], failure: str = "") -> None:
         for row in batch:
             self._waiting.popleft()
             self._waiting_bytes -= len(row.body)
+            for span in self._spans.pop(row.message_id, ()):
+                if failure:
+                    span.fail(failure)
+                span.end()
         if not self._waiting:
             self._arrived.clear()
             self._drained.set()
 
-    def _rows(self, tx: BaseTransaction) -> list[Outbox]:
-        rows = [*self._event_rows(tx), *(self._message_row(tx, sent) for sent in tx.outgoing.messages)]
+    def _rows(self, tx: BaseTransaction, traces: dict[int, list[str]]) -> list[Outbox]:
+        rows = [*self._event_rows(tx, traces), *(_message_row(tx, sent, traces) for sent in tx.outgoing.messages)]
         validate([_message(row) for row in rows])
         return rows
 
-    def _event_rows(self, tx: BaseTransaction) -> list[Outbox]:
+    def _event_rows(self, tx: BaseTransaction, traces: dict[int, list[str]]) -> list[Outbox]:
         groups: dict[tuple[str, str], list[Published]] = {}
         for said in tx.outgoing.events:
             if self._wanted(said.event.topic, said.event.tag):
                 groups.setdefault((said.event.topic, said.event.tag), []).append(said)
-        return [row for group in groups.values() for row in _event_rows(tx, group)]
-
-    def _message_row(self, tx: BaseTransaction, sent: Sent) -> Outbox:
-        body, kind = messages.convert(sent.payload)
-        return _row(
-            tx, sent.topic, sent.tag, sent.key, body, kind, tx.now + int(sent.delay * 1000) if sent.delay else 0
-        )
+        return [row for group in groups.values() for row in _event_rows(tx, group, traces)]
 
 
-def _event_rows(tx: BaseTransaction, group: list[Published]) -> list[Outbox]:
+def _message_row(tx: BaseTransaction, sent: Sent, traces: dict[int, list[str]]) -> Outbox:
+    body, kind = messages.convert(sent.payload)
+    at = tx.now + int(sent.delay * 1000) if sent.delay else 0
+    row = _row(tx, sent.topic, sent.tag, sent.key, body, messages.traced_format(kind, sent.trace), at)
+    _remember(traces, row, [sent.trace])
+    return row
+
+
+def _event_rows(tx: BaseTransaction, group: list[Published], traces: dict[int, list[str]]) -> list[Outbox]:
     envelopes = [msgspec.json.encode({"id": str(tx.new_id()), "at": tx.now, "data": said.payload}) for said in group]
+    carried = [said.trace for said in group]
+    if any(carried):
+        envelopes = list(map(messages.traced, envelopes, carried))
     event = group[0].event
     rows: list[Outbox] = []
     begin = 0
     for count, body in messages.pack(envelopes):
         key = messages.join_keys([said.key for said in group[begin : begin + count]])
         rows.append(_row(tx, event.topic, event.tag, key, body, messages.EVENTS, 0))
+        _remember(traces, rows[-1], carried[begin : begin + count])
         begin += count
     return rows
+
+
+def _remember(traces: dict[int, list[str]], row: Outbox, carried: list[str]) -> None:
+    if any(carried):
+        traces[row.message_id] = list(filter(None, carried))
+
+
+def _spans(row: Outbox, traces: list[str]) -> list[tracing.Span]:
+    """One in each trace, from the commit until the broker has the message."""
+    name, attributes = f"publish {row.topic}: {row.tag}", {"message.id": str(row.message_id)}
+    return [tracing.tracer().begin(name, "producer", trace, attributes=attributes) for trace in traces]
 
 
 def _row(tx: BaseTransaction, topic: str, tag: str, key: str, body: bytes, kind: str, deliver_at: int) -> Outbox:
@@ -228,5 +280,5 @@ def _row(tx: BaseTransaction, topic: str, tag: str, key: str, body: bytes, kind:
 
 
 def _message(row: Outbox) -> Message:
-    properties = {messages.FORMAT: row.format}
+    properties = messages.properties_of(row.format)
     return Message(row.topic, str(row.message_id), row.body, row.tag, row.message_key, properties, row.deliver_at)

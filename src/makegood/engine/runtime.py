@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple, TypeVar, cast
 
-from makegood.engine import inbox
+from makegood.engine import inbox, tracing
 from makegood.engine.batching import Batcher
 from makegood.engine.broker.port import Broker
 from makegood.engine.consumer import Consumer
@@ -227,13 +227,15 @@ class ServiceRuntime:
         limit = self._limits.until(deadline)
         try:
             with limit:
+                if tracing.current():
+                    return await _traced(operation, function, request, deadline)
                 return await function(request, deadline)
         except EngineError:
             raise
         except Exception as bug:
             if limit.passed and isinstance(bug, TimeoutError):
                 raise DeadlineExceeded(f"{operation} did not answer in time; it may have taken effect") from bug
-            log.error("%s failed for %.500r", operation, request, exc_info=bug)
+            log.error("%s failed for %.500r", operation, request, exc_info=bug, extra=tracing.names_of(request))
             raise OperationFailed(f"{type(bug).__name__}: {bug}") from bug
 
     async def _batched(
@@ -331,6 +333,13 @@ class ServiceRuntime:
         for _ in range(FULL_RUNS):
             if await self.execution.run_one(work, limit) < limit:
                 return
+
+
+async def _traced(
+    operation: Operation[Q, A], function: Callable[[Q, Deadline], Awaitable[A]], request: Q, deadline: Deadline
+) -> A:
+    with tracing.span(str(operation), attributes=tracing.names_of(request)):
+        return await function(request, deadline)
 
 
 def _nothing(_tx: Any, requests: Sequence[None]) -> list[None]:

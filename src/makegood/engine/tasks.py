@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from makegood.engine import messages, tracing
 from makegood.engine.backoff import backoff
 from makegood.engine.batching import Batcher
 from makegood.engine.database.base import Enqueued
@@ -63,6 +64,7 @@ class TaskRunner:
         self._table = tables.tasks
         self._world = world
         self._life = life
+        self._runs = self._failures = 0
         self._wake = asyncio.Event()
         self._wake.set()
         self._running: dict[Key, asyncio.Task[None]] = {}
@@ -101,6 +103,10 @@ class TaskRunner:
 
     def abandoned(self, stored: bool) -> None:
         """Nothing was enqueued."""
+
+    def figures(self) -> dict[str, int]:
+        """Runs of tasks that ended since the start, and those of them that failed."""
+        return {"task_runs": self._runs, "task_failures": self._failures}
 
     async def run(self) -> None:
         """Leases and runs what is due, for ever; looks whenever it is woken."""
@@ -181,6 +187,7 @@ class TaskRunner:
 
     async def _work(self, row: TaskRow) -> None:
         key = (row.kind, row.task_key)
+        tracing.enter(messages.kept(row.payload)[0])
         try:
             await self._end(await self._outcome(row))
         except EngineError as error:
@@ -200,14 +207,23 @@ class TaskRunner:
             await self._ends.submit(failed, Deadline.after(LEASE))
 
     async def _outcome(self, row: TaskRow) -> _Ended:
+        payload: Any = None
+        self._runs += 1
         try:
             spec = self._specs[row.kind]
-            payload = msgspec.json.decode(row.payload, type=spec.contract.payload)
-            async with asyncio.timeout(WORK):
-                return _Ended(row, payload, await spec.work(self._service, payload), None)
+            payload = msgspec.json.decode(messages.kept(row.payload)[1], type=spec.contract.payload)
+            return _Ended(row, payload, await self._run(spec, row, payload), None)
         except Exception as error:
-            log.warning("task %s %s failed (attempt %d): %r", row.kind, row.task_key, row.attempt, error)
+            self._failures += 1
+            marks = tracing.marks(payload)
+            log.warning("task %s %s failed (attempt %d): %r", row.kind, row.task_key, row.attempt, error, extra=marks)
             return _Ended(row, None, None, f"{type(error).__name__}: {text_of(error)}")
+
+    async def _run(self, spec: TaskSpec[Any, Any, Any], row: TaskRow, payload: Any) -> Any:
+        attributes = {"task.key": row.task_key, "task.attempt": row.attempt, **tracing.names_of(payload)}
+        with tracing.span(f"task {row.kind}", "internal", attributes), tracing.about(payload):
+            async with asyncio.timeout(WORK):
+                return await spec.work(self._service, payload)
 
     def _record(self, tx: Any, ended: Sequence[_Ended]) -> list[None]:
         held = tx.lock(self._table, [(one.row.kind, one.row.task_key) for one in ended])
@@ -284,5 +300,5 @@ def _due(tx: Any, enqueued: Enqueued) -> int:
 
 
 def _row(tx: Any, key: Key, enqueued: Enqueued) -> TaskRow:
-    payload = msgspec.json.encode(enqueued.payload)
+    payload = messages.kept_with(enqueued.trace, msgspec.json.encode(enqueued.payload))
     return TaskRow(*key, "WAITING", payload, 0, tx.now, _due(tx, enqueued), None, "")

@@ -146,6 +146,7 @@ class Operations:
             tuple(groups),
             counts.tasks_due,
             counts.tasks_late,
+            part.execution.figures(),
         )
 
 
@@ -153,7 +154,16 @@ def _function(queue: Batcher[Any, Any]) -> port.FunctionFigures:
     did = queue.figures
     name = queue.name.partition(".")[2]
     return port.FunctionFigures(
-        name, did.batches, did.requests, did.failed, did.expired, did.shed, did.seconds, queue.waiting
+        name,
+        did.batches,
+        did.requests,
+        did.failed,
+        did.expired,
+        did.shed,
+        did.seconds,
+        queue.waiting,
+        tuple(did.sizes),
+        tuple(did.times),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from litestar import Litestar, Request, Response
 from litestar.handlers import HTTPRouteHandler
 
+from makegood.engine import tracing
 from makegood.unread import DiscardsUnread
 from makegood.web import buying, catalogue, console, docs, events, health, ops, pages, qr, sessions
 from makegood.web.access import Access
@@ -20,6 +21,7 @@ from makegood.web.port import Shop
 from makegood.web.problems import PROBLEM_JSON, Problem
 from makegood.web.settings import WebSettings
 from makegood.web.tokens import Tokens
+from makegood.web.tracing import begin_trace
 
 Hot = Callable[[Scope, Receive], Awaitable[Reply]]
 NOTICES = NOTIFY + "{channel}"
@@ -82,23 +84,31 @@ class WebApp:
     async def _answer(self, route: str, allow: str, hot: Hot, scope: Scope, receive: Receive, send: Send) -> None:
         clock = asyncio.get_running_loop().time
         began = clock()
+        trace = begin_trace(scope, route) if tracing.is_on() else None
         try:
             reply = await hot(scope, receive) if scope["method"] == "POST" else _only(allow, scope["method"])
         except Exception as error:
             reply = reply_of(problem_of(error, scope["method"]))
         self._metrics.observe(route, reply.status, clock() - began)
+        if trace is not None:
+            trace.answered(reply.status)
+            reply = reply._replace(headers=(*reply.headers, trace.header))
         await send_reply(send, reply)
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         clock = asyncio.get_running_loop().time
         began = clock()
         headless = scope["method"] == "HEAD" and not scope["path"].startswith("/api/")
+        trace = begin_trace(scope, OTHER) if tracing.is_on() else None
 
         async def measured(message: Message) -> None:
             if message["type"] == "http.response.start":
                 route = scope.get("path_template") or OTHER
                 self._metrics.observe(route, message["status"], clock() - began)
                 message["headers"] = _with_defaults(list(message["headers"]))
+                if trace is not None:
+                    trace.answered(message["status"], route)
+                    message["headers"].append(trace.header)
             elif headless:
                 message["body"] = b""
             await send(message)

@@ -1,46 +1,29 @@
 """Figures for Prometheus: requests by route and status with their latency, the process, what the services report."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import platform
+from collections.abc import Iterable, Iterator
+from importlib.metadata import version
 
-from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, Histogram, Info, ProcessCollector, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from makegood.web.port import ServiceFigures, Shop
+from makegood.web.port import Shop
+from makegood.web.service_metrics import families
 
 CONTENT_TYPE = "text/plain; version=0.0.4"
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-COUNTERS = {
-    "batches": "Batches run since the start",
-    "requests": "Requests in those batches",
-    "failures": "Requests that raised",
-    "commits": "Transactions committed since the start",
-}
-GAUGES = {
-    "queue": "Calls that wait for a batch",
-    "outbox": "Messages committed and not yet sent",
-    "lag": "Messages that the service's groups have not handled",
-    "set_aside": "Events that failed and will be tried again",
-    "dead": "Events and tasks given up",
-}
-FUNCTION_COUNTERS = {
-    "batches": "Batches that a function has run since the start",
-    "requests": "Requests in those batches",
-    "failed": "Requests that raised",
-    "expired": "Requests whose deadline passed before their answer; most were not run",
-    "shed": "Requests refused at once: they would have waited too long",
-    "seconds": "Seconds in the function's transactions",
-}
-Family = CounterMetricFamily | GaugeMetricFamily
 
 
 class Metrics:
-    """One registry of its own; labels are bounded by the routes, statuses, services and functions there are."""
+    """One registry of its own; labels are bounded by the routes, statuses, services, groups and functions there are."""
 
     def __init__(self, shop: Shop) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(_Services(shop))
         ProcessCollector(registry=self._registry)
+        build = Info("makegood_build", "What runs; its value is always 1", registry=self._registry)
+        build.info({"version": version("makegood"), "python": platform.python_version()})
         self._seconds = Histogram(
             "makegood_http_request_seconds",
             "Seconds from a request's headers to its answer's headers",
@@ -73,25 +56,8 @@ class _Services(Collector):
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        """Every figure, with the service as its label, and those of its functions."""
-        figures = list(self._shop.services())
-        for name, help in COUNTERS.items():
-            yield _family(CounterMetricFamily(f"makegood_service_{name}", help, labels=["service"]), name, figures)
-        for name, help in GAUGES.items():
-            yield _family(GaugeMetricFamily(f"makegood_service_{name}", help, labels=["service"]), name, figures)
-        for name, help in FUNCTION_COUNTERS.items():
-            yield _function_family(name, help, figures)
-
-
-def _family(family: Family, name: str, figures: Sequence[ServiceFigures]) -> Family:
-    for one in figures:
-        family.add_metric([one.service], getattr(one, name))
-    return family
-
-
-def _function_family(name: str, help: str, figures: Sequence[ServiceFigures]) -> Family:
-    family = CounterMetricFamily(f"makegood_function_{name}", help, labels=["service", "function"])
-    for one in figures:
-        for did in one.functions:
-            family.add_metric([one.service, did.function], getattr(did, name))
-    return family
+        """Whether the process is ready, and every figure of its services, their functions and consumer groups."""
+        ready = GaugeMetricFamily("makegood_ready", "1 when the process can do its work, as /readyz says; else 0")
+        ready.add_metric([], float(self._shop.ready() is None))
+        yield ready
+        yield from families(list(self._shop.services()))

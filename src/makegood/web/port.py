@@ -83,6 +83,10 @@ class FunctionFigures(msgspec.Struct, frozen=True):
     seconds: float
     waiting: int = 0
     """Calls in its queue now."""
+    sizes: tuple[int, ...] = ()
+    """Batches by size, as `batching.SIZES` bounds them; empty where that is not known."""
+    times: tuple[int, ...] = ()
+    """Batches by seconds, as `batching.TIMES` bounds them; likewise."""
 
 
 class GroupFigures(msgspec.Struct, frozen=True):
@@ -115,6 +119,8 @@ class ServiceFigures(msgspec.Struct, frozen=True):
     groups: tuple[GroupFigures, ...] = ()
     tasks_due: int = 0
     tasks_late: int = 0
+    counts: Mapping[str, int] = {}
+    """What else has happened in it here, as `Execution.figures` says it; empty where that is not known."""
 
 
 class Shop(Protocol):

@@ -81,7 +81,7 @@ class LoadUsers(msgspec.Struct, frozen=True):
     apply: bool
 
 
-DEDUCT = Operation("accounts", "Deduct", DeductBalance, BalanceDeducted)
+DEDUCT = Operation("accounts", "Deduct", DeductBalance, BalanceDeducted, route=lambda asked: asked.user)
 FIND = Operation("accounts", "Find", FindAccount, Account)
 SIGN_IN = Operation("accounts", "SignIn", SignIn, SignedIn)
 LOAD = Operation("accounts", "Load", LoadUsers, Loaded)

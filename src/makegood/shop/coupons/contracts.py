@@ -81,7 +81,7 @@ class LoadCoupons(msgspec.Struct, frozen=True):
     apply: bool
 
 
-USE = Operation("coupons", "Use", UseCoupon, CouponUsed)
+USE = Operation("coupons", "Use", UseCoupon, CouponUsed, route=lambda asked: asked.user)
 OF_USER = Operation("coupons", "OfUser", CouponsOfUser, Coupons)
 FIND = Operation("coupons", "Find", FindCoupon, CouponUsed)
 LOAD = Operation("coupons", "Load", LoadCoupons, Loaded)

@@ -58,8 +58,8 @@ class Settled(msgspec.Struct, frozen=True):
     order: Order
 
 
-OPEN = Operation("orders", "Open", Open, Opened)
-SETTLE = Operation("orders", "Settle", Settle, Settled)
+OPEN = Operation("orders", "Open", Open, Opened, private=True)
+SETTLE = Operation("orders", "Settle", Settle, Settled, private=True)
 
 
 def open_orders(tx: Transaction, requests: Sequence[Open], settings: OrdersSettings) -> list[Opened]:

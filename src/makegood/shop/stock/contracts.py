@@ -79,7 +79,9 @@ class LoadGoods(msgspec.Struct, frozen=True):
     apply: bool
 
 
-DEDUCT = Operation("stock", "Deduct", DeductStock, StockDeducted)
+DEDUCT = Operation(
+    "stock", "Deduct", DeductStock, StockDeducted, route=lambda asked: min(line.sku for line in asked.lines)
+)
 GOODS = Operation("stock", "Goods", GoodsPage, Goods)
 FIND = Operation("stock", "Find", FindGoods, Goods)
 LOAD = Operation("stock", "Load", LoadGoods, Loaded)

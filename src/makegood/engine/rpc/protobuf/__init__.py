@@ -1,0 +1,1 @@
+"""Contracts as protobuf: their `.proto` files, and messages to and from the wire."""

@@ -1,0 +1,45 @@
+"""What services, operations and processes are called on the wire."""
+
+from functools import lru_cache
+from typing import Any
+
+from makegood.engine.contracts import Operation
+
+PACKAGE = "makegood"
+"""The protobuf package, and the beginning of every interface's name."""
+CALLS = "/makegood.rpc.Calls/Exchange"
+"""The method by which makegood's own processes speak to each other, whatever services they run."""
+
+PUSHBACK = "grpc-retry-pushback-ms"
+"""When to ask an overloaded process again: https://github.com/grpc/proposal/blob/master/A6-client-retries.md."""
+
+
+def is_foreign(operation: Operation[Any, Any]) -> bool:
+    """Whether it belongs to an interface of somebody else's making: then its service is that interface's name."""
+    return "." in operation.service
+
+
+def interface_of(operation: Operation[Any, Any]) -> str:
+    """`makegood.Stock` for the service `stock`; a foreign one is an interface already."""
+    return interface(operation.service)
+
+
+@lru_cache(maxsize=1024)
+def interface(service: str) -> str:
+    """The name under which a service stands in the registry."""
+    return service if "." in service else f"{PACKAGE}.{_camel(service)}"
+
+
+def method_of(operation: Operation[Any, Any]) -> str:
+    """`/makegood.Stock/Deduct`; of a foreign interface, the name exactly as it is."""
+    name = operation.name if is_foreign(operation) else _camel(operation.name)
+    return f"/{interface_of(operation)}/{name}"
+
+
+def address_of(host: str, port: int) -> str:
+    """`ip:port`, with brackets around an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _camel(name: str) -> str:
+    return "".join(part[:1].upper() + part[1:] for part in name.split("_"))
