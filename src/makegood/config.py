@@ -17,7 +17,19 @@ from typing import Any, ClassVar, Protocol, TypeVar, cast
 import msgspec
 
 PREFIX = "MAKEGOOD_"
-SECTIONS = ("orders", "stock", "payments", "alipay", "sandbox", "web", "gateway", "database", "rocketmq", "dubbo")
+SECTIONS = (
+    "orders",
+    "stock",
+    "payments",
+    "alipay",
+    "sandbox",
+    "web",
+    "gateway",
+    "database",
+    "rocketmq",
+    "dubbo",
+    "observe",
+)
 
 
 class _Dataclass(Protocol):
@@ -58,7 +70,7 @@ class Config:
             if key not in known:
                 raise ConfigError(f"[{name}] has no setting {key!r}; there are {', '.join(sorted(known))}")
         try:
-            return msgspec.convert(values, kind, strict=False)
+            return msgspec.convert(values, kind, strict=False, dec_hook=_other)
         except (msgspec.ValidationError, ValueError) as error:
             raise ConfigError(f"[{name}]: {error}") from error
 
@@ -71,6 +83,13 @@ class Config:
         if section not in SECTIONS or not key:
             raise ConfigError(f"{name}: write {PREFIX}SECTION_KEY, where SECTION is one of {', '.join(SECTIONS)}")
         self._sections.setdefault(section, {})[key] = value
+
+
+def _other(kind: type[Any], value: object) -> Any:
+    """What TOML has no type for."""
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    raise TypeError(f"give a {kind.__name__}")
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

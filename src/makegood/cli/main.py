@@ -48,6 +48,37 @@ def run(
 
 
 @app.command()
+def serve(
+    services: Annotated[list[str], typer.Argument(help="Services of the shop; `gateway` serves HTTP.")],
+    config: Annotated[Path, typer.Option("--config", help="The cluster's TOML file.", dir_okay=False)],
+    host: Annotated[str, typer.Option(help="The address for HTTP.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--http-port", help="Its port; 0 takes a free one.", min=0, max=65535)] = 0,
+    data: Annotated[
+        Path, typer.Option("--data", help="A folder of this process's own, for what it remembers.", file_okay=False)
+    ] = Path("data-cluster"),
+) -> None:
+    """Run some of the services as a process of a cluster: on MySQL, RocketMQ, ZooKeeper and Triple.
+
+    Each process also answers /healthz, /readyz and /metrics. Start as many of each service as you like; run
+    `makegood migrate` first. SIGTERM and Ctrl-C stop it cleanly: it leaves the registry and finishes what it accepted.
+    """
+    from makegood.cli import serving
+
+    serving.serve(services, config, host, port, data)
+
+
+@app.command()
+def migrate(
+    config: Annotated[Path, typer.Option("--config", help="The cluster's TOML file.", dir_okay=False)],
+    json: Json = False,
+) -> None:
+    """Bring a cluster's databases to the revision that this version expects; what is there already is left alone."""
+    from makegood.cli import serving
+
+    serving.migrate(config, as_json=json)
+
+
+@app.command()
 def load(
     files: Annotated[list[Path], typer.Argument(help="JSON files: {goods, users, coupons}.", dir_okay=False)],
     data: Data = DEFAULT_DATA,
@@ -138,6 +169,33 @@ def sandbox(
     from makegood.cli import running
 
     running.sandbox(data, host, port, clock_speed)
+
+
+@app.command()
+def contracts(
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail when files and code differ.")] = False,
+    against: Annotated[
+        Path | None,
+        typer.Option(help="With --check: files of before, whose readers must not be broken.", file_okay=False),
+    ] = None,
+    accept_breaks: Annotated[bool, typer.Option("--accept-breaks", help="Let go of what others may rely on.")] = False,
+    export: Annotated[Path | None, typer.Option(help="Copy the files into this folder.", file_okay=False)] = None,
+    json: Json = False,
+) -> None:
+    """Write the .proto files, by which other languages call the services, anew from the code.
+
+    Field numbers stay; what is removed or retyped is refused unless it is accepted.
+    """
+    from makegood.cli import contracting
+
+    if against is not None and not check:
+        raise CommandFailed("--against compares: say --check, too")
+    if export is not None:
+        contracting.export(export)
+    elif check:
+        contracting.check(against=against, as_json=json)
+    else:
+        contracting.renew(accept_breaks=accept_breaks, as_json=json)
 
 
 @dead_letters.command("list")

@@ -1,11 +1,10 @@
 """`makegood run` and `makegood sandbox`."""
 
 import asyncio
-import logging
 import os
 import signal
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import uvloop
@@ -20,21 +19,36 @@ from makegood.embedded.sandbox import SandboxFailed
 from makegood.embedded.shop import EmbeddedShop
 from makegood.engine.errors import EngineError
 from makegood.engine.heap import settle_heap
+from makegood.observe import ObserveSettings, ObservingFailed, set_up
 from makegood.operators.client import OperatorError
 from makegood.sandbox.directory import SandboxError
 from makegood.sandbox.loopback import is_loopback
 from makegood.sandbox.server import run_sandbox
 from makegood.web.server import PortBusy
 
-FAILURES = (ConfigError, DirectoryError, EngineError, OperatorError, PortBusy, SandboxFailed, SandboxError)
+FAILURES = (
+    ConfigError,
+    DirectoryError,
+    EngineError,
+    ObservingFailed,
+    OperatorError,
+    PortBusy,
+    SandboxFailed,
+    SandboxError,
+)
 """What a person can do something about; anything else is a bug and shows its traceback."""
 
 
 def run(data: Path, host: str, port: int, config: Path | None) -> None:
     """Serves until a signal comes."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
-        uvloop.run(_serve(data, host, port, config))
+        settings = Config.load(config, os.environ)
+        if "database" in settings:
+            raise CommandFailed(
+                f"{config} is a cluster's: use `makegood serve`, or leave [database] out to run embedded"
+            )
+        with closing(set_up(settings.section("observe", ObserveSettings), "makegood")):
+            uvloop.run(_serve(data, host, port, settings))
     except FAILURES as error:
         raise CommandFailed(str(error)) from error
 
@@ -65,15 +79,10 @@ async def shop_in(data: Path, config: Path | None, *, create: bool = False) -> A
         yield run
 
 
-async def _serve(data: Path, host: str, port: int, config: Path | None) -> None:
+async def _serve(data: Path, host: str, port: int, config: Config) -> None:
     directory = Directory(data)
     async with _holding(directory):
-        settings = Config.load(config, os.environ)
-        if "database" in settings:
-            raise CommandFailed(
-                f"{config} is a cluster's: use `makegood serve`, or leave [database] out to run embedded"
-            )
-        shop = EmbeddedShop(directory, settings, host, port, demo=is_loopback(host))
+        shop = EmbeddedShop(directory, config, host, port, demo=is_loopback(host))
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, shop.stop.set)
         demo = directory.is_new and is_loopback(host)

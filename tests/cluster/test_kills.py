@@ -1,0 +1,62 @@
+"""The shop on its real servers, under load, while each of its processes is killed and started again."""
+
+import asyncio
+
+from deploy.local.clusterlib.zookeeper import NUMBERS, mode
+
+from tests.cluster.servers import OwnShop
+from tests.cluster.shops import configured, reached
+from tests.scenario.kill_at_random import prove_promises
+from tests.scenario.kill_load import Load
+from tests.support.shop_client import ShopClient, shop_client
+
+DEAD = 1.0
+"""Seconds for which a process stays dead."""
+ALIVE = 1.0
+"""Seconds of load between two kills."""
+DRAINED = 60.0
+"""Seconds within which all messages must be consumed after the last fault."""
+SERVICES = ("orders-1", "stock-1", "coupons-1", "accounts-1", "payments-1", "points-1", "journal-1", "gateway-1")
+
+
+async def test_kill_each_process() -> None:
+    """After kill -9 of each in turn, every answer still holds, the sums are right and every promise is kept."""
+    with configured(), OwnShop() as own:
+        async with shop_client(reached(own)) as shop:
+            load = Load(shop, 1, "kills")
+            await load.start()
+            for name in (*SERVICES, "broker", "name-server", _leader(own), "mariadb"):
+                await asyncio.sleep(ALIVE)
+                await _kill_and_start(own, name)
+                assert await load.broken() == [], name
+            await asyncio.sleep(ALIVE)
+            await load.stop()
+            assert load.confirmed > 0
+            await load.prove_the_sums()
+            await _drained(shop)
+            await prove_promises(shop)
+            assert await load.broken() == []
+
+
+def _leader(own: OwnShop) -> str:
+    names = [f"zookeeper-{number}" for number in NUMBERS]
+    return next(name for name in names if mode(own.site.ports[name]) == "leader")
+
+
+async def _kill_and_start(own: OwnShop, name: str) -> None:
+    await asyncio.to_thread(own.kill, name)
+    await asyncio.sleep(DEAD)
+    await asyncio.to_thread(own.start, name)
+
+
+async def _drained(shop: ShopClient) -> None:
+    """Every consumer group has handled every message."""
+    async with asyncio.timeout(DRAINED):
+        while any(service["lag"] for service in await _services(shop)):
+            await asyncio.sleep(0.5)
+
+
+async def _services(shop: ShopClient) -> list[dict[str, int]]:
+    answer = await shop.ops("GET", "/api/ops/services")
+    assert answer.is_success, answer.text
+    return answer.json()["services"]
