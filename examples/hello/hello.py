@@ -1,57 +1,51 @@
-"""A provider, its consumer, a producer and a listener in one process."""
+"""A provider, its consumer, a producer and a listener: `hello.py [hello.toml [provider|listener|consumer]]`."""
+# ruff: noqa: D101, D102, D103
 
 import asyncio
+import sys
 from collections.abc import Sequence
 
 import msgspec
 
+from makegood.cluster.host import open_host, until_stopped
 from makegood.engine.contracts import Operation
 from makegood.engine.database.table import Schema
 from makegood.engine.database.transaction import Transaction
 from makegood.engine.deadline import Deadline
-from makegood.engine.embedded import open_host
 from makegood.engine.service import Service, listener, operation
 
 
 class Hello(msgspec.Struct, frozen=True):
-    """What is asked, and what is answered."""
-
     text: str
 
 
-HELLO = Operation("greeter", "Hello", Hello, Hello)
+SAY_HELLO = Operation("org.example.UserService", "SayHello", Hello, Hello)
 
 
-class Greeter(Service):
-    """The provider."""
+class UserService(Service):
+    name, schema = "provider", Schema("provider")
 
-    name, schema = "greeter", Schema("greeter")
-
-    @operation(HELLO)
-    def hello(self, _tx: Transaction, requests: Sequence[Hello]) -> list[Hello]:
-        """Answers a batch of requests in one transaction."""
+    @operation(SAY_HELLO)
+    def say_hello(self, _tx: Transaction, requests: Sequence[Hello]) -> list[Hello]:
         return [Hello(f"Hello, {request.text}!") for request in requests]
 
 
 class Reader(Service):
-    """The listener."""
+    name, schema = "listener", Schema("listener")
 
-    name, schema, read = "reader", Schema("reader"), 0
-
-    @listener("news", "readers", payload=str)
-    def hear(self, _tx: Transaction, news: Sequence[str]) -> None:
-        """Hears each message once."""
-        print("News:", *news)
-        self.read += len(news)
+    @listener("springboot-mq", "springboot-mq-consumer-1", payload=str)
+    def hear(self, _tx: Transaction, messages: Sequence[str]) -> None:
+        print(*messages, sep="\n", flush=True)
 
 
-async def main() -> None:
-    """The consumer and the producer."""
-    async with open_host([Greeter(), reader := Reader()]) as host:
-        print((await host.call(HELLO, Hello("Ann"), Deadline.after(5))).text)
-        await host.messaging.convert_and_send("news", "The shop is open")
-        while not reader.read:
-            await asyncio.sleep(0.01)
+async def main(config: str | None = None, role: str = "all") -> None:
+    services = [kind() for kind in (UserService, Reader) if role in (kind.name, "all")]
+    async with open_host(services, config) as host:
+        if role in ("consumer", "all"):
+            print((await host.call(SAY_HELLO, Hello("Ann"), Deadline.after(5))).text, flush=True)
+            await host.messaging.convert_and_send("springboot-mq", "hello springboot rocketmq")
+        if services:
+            await until_stopped()
 
 
-asyncio.run(main())
+asyncio.run(main(*sys.argv[1:]))

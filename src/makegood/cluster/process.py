@@ -13,13 +13,15 @@ import httpx
 from makegood.audit import audit
 from makegood.audit.platform import Trades
 from makegood.audit.sandbox import SandboxTrades
+from makegood.cluster.connections import calls, rocketmq
 from makegood.cluster.databases import open_database
 from makegood.cluster.settings import DatabaseSettings, GatewaySettings, SandboxSettings
-from makegood.cluster.wiring import Wiring, wired
 from makegood.config import Config
+from makegood.engine.broker.rocketmq.broker import RocketmqBroker
 from makegood.engine.executor import ThreadExecutor
 from makegood.engine.host import Host
 from makegood.engine.part import DistantPart, Part
+from makegood.engine.rpc.triple import TripleCaller
 from makegood.engine.service import Service
 from makegood.engine.world import SystemWorld
 from makegood.operators.shop import Operations
@@ -83,36 +85,36 @@ class ClusterProcess:
     async def _services(self, http: httpx.AsyncClient) -> AsyncGenerator[Operations]:
         compute = ThreadExecutor("compute", COMPUTE_THREADS)
         services = self._chosen(http, compute)
-        async with wired(self._config, self._world, self._folder, serves=bool(services)) as wiring:
+        known = self._folder / "providers.json"
+        async with calls(self._config, self._world, known, serves=bool(services)) as others:
+            broker = rocketmq(self._config, self._world)
             host = Host(
                 services,
                 database=partial(open_database, self._url, self._world),
-                broker=wiring.broker,
+                broker=broker,
                 world=self._world,
                 compute=compute,
                 alone=False,
-                elsewhere=wiring.caller,
+                elsewhere=others.caller,
                 audience=CLASSES,
-                doors=wiring.doors,
+                doors=others.doors,
             )
             await host.start()
             try:
-                async with self._operations(host, wiring) as operations:
+                async with self._operations(host, broker, others.caller) as operations:
                     yield operations
             finally:
                 await host.stop()
 
     @asynccontextmanager
-    async def _operations(self, host: Host, wiring: Wiring) -> AsyncGenerator[Operations]:
+    async def _operations(self, host: Host, broker: RocketmqBroker, caller: TripleCaller) -> AsyncGenerator[Operations]:
         parts = self._parts(host)
         needed = sorted({one for name in self._names for one in NEEDS.get(name, ())} - {*host.runtimes})
-        await wiring.caller.know(needed)
+        await caller.know(needed)
         databases = {name: part.database for name, part in parts.items()}
         async with platform_client(1) as http:
             audits = partial(audit, databases, self._payments, self._ledgers(http))
-            operations = Operations(
-                host, parts, wiring.broker.stats, audits, lambda: _missing(wiring.caller.missing(needed))
-            )
+            operations = Operations(host, parts, broker.stats, audits, lambda: _missing(caller.missing(needed)))
             watch = asyncio.get_running_loop().create_task(operations.watch(), name="watch")
             try:
                 yield operations

@@ -1,8 +1,6 @@
-"""Services in one program, by `open_host`, and the example that shows it."""
+"""Services in one program, by `open_host`."""
 
 import asyncio
-import subprocess
-import sys
 from pathlib import Path
 
 import apsw
@@ -12,8 +10,6 @@ from makegood.engine.deadline import Deadline
 from makegood.engine.embedded import open_host
 from makegood.engine.errors import BrokerUnavailable, OperationFailed
 from tests.unit.engine.tills import COUNT, TAKE, Books, Take, Till
-
-EXAMPLE = Path(__file__).parents[3] / "examples" / "hello" / "hello.py"
 
 
 async def take(books: Books, folder: Path | None, number: int) -> int:
@@ -58,11 +54,3 @@ async def test_failed_start_lets_go(tmp_path: Path) -> None:
             pass
     (tmp_path / "till.db").unlink()
     assert await take(Books(), tmp_path, 1) == 1
-
-
-def test_hello() -> None:
-    """The example runs as its README says, and is as short as it promises."""
-    output = subprocess.run([sys.executable, EXAMPLE], capture_output=True, text=True, timeout=60, check=True)
-    assert output.stdout == "Hello, Ann!\nNews: The shop is open\n"
-    assert output.stderr == ""
-    assert len(EXAMPLE.read_text().splitlines()) < 60

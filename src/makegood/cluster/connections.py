@@ -1,4 +1,4 @@
-"""What connects a process to the others, as its configuration says: broker, registry, calls out and calls in."""
+"""What connects a program to the real servers, each part by itself. Needs the extra `cluster`."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -14,31 +14,34 @@ from makegood.engine.rpc.triple import TripleCaller, TripleDoor
 from makegood.engine.world import World
 
 
-class Wiring(NamedTuple):
-    """The broker is closed by the host that uses it."""
+class Calls(NamedTuple):
+    """The way out to other processes' services, and the ways in to this one's."""
 
-    broker: RocketmqBroker
     caller: TripleCaller
     doors: Sequence[TripleDoor]
 
 
 @asynccontextmanager
-async def wired(config: Config, world: World, folder: Path, *, serves: bool) -> AsyncGenerator[Wiring]:
-    """Entered before a host starts and left when it has stopped. `serves`: others call this process's services.
+async def calls(config: Config, world: World, cache: Path | None, *, serves: bool) -> AsyncGenerator[Calls]:
+    """As `[dubbo]` says; entered before a host starts and left when it has stopped.
 
-    `folder` keeps the last known providers, for a start without ZooKeeper. Nothing needs to answer yet. Raises
+    `cache` keeps the last known providers, `serves` says that others may call. ZooKeeper need not answer yet. Raises
     ConfigError.
     """
     dubbo = config.section("dubbo", DubboSettings)
-    broker = RocketmqBroker.open(config.section("rocketmq", RocketmqSettings), world)
     try:
-        registry = await ZookeeperRegistry.open(dubbo.registry_address, world, folder / "providers.json")
+        registry = await ZookeeperRegistry.open(dubbo.registry_address, world, cache)
     except ValueError as error:
         raise ConfigError(f"[dubbo] registry.address: {error}") from error
     caller = TripleCaller(registry, world)
     host, told = dubbo.addresses()
     try:
-        yield Wiring(broker, caller, [TripleDoor(registry, host, told, dubbo.protocol_port)] if serves else [])
+        yield Calls(caller, [TripleDoor(registry, host, told, dubbo.protocol_port)] if serves else [])
     finally:
         await caller.close()
         await registry.close()
+
+
+def rocketmq(config: Config, world: World) -> RocketmqBroker:
+    """As `[rocketmq]` says; connects to nothing yet. Raises ConfigError."""
+    return RocketmqBroker.open(config.section("rocketmq", RocketmqSettings), world)
