@@ -111,11 +111,11 @@ MUTATIONS = (
         (
             Patch(
                 INBOX,
-                "answers = await self._execution.run(listening.hear, arrivals)",
+                "answers = await self._run(listening, listening.hear, arrivals, traced)",
                 "fresh = [] if listening.spec.idempotent else await self._execution.run_one("
                 "lambda tx, many: [listening._unheard(tx, one) for one in many], arrivals)\n"
                 "        arrivals = arrivals if listening.spec.idempotent else list(fresh)\n"
-                "        answers = await self._execution.run(listening.hear, arrivals)",
+                "        answers = await self._run(listening, listening.hear, arrivals, traced)",
             ),
             Patch(INBOX, "arrivals if self.spec.idempotent else self._unheard(tx, arrivals)", "arrivals"),
         ),

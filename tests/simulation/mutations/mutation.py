@@ -29,11 +29,16 @@ class Patch(NamedTuple):
 
     def apply(self, source: Path) -> None:
         """Changes the file in a copy of the source. Raises Rotten when the old text is not there exactly once."""
+        text = self.fitting(source)
+        (source / self.file).write_text(text.replace(self.old, self.new))
+
+    def fitting(self, source: Path = SOURCE) -> str:
+        """The file's text. Raises Rotten when the old text is not there exactly once."""
         path = source / self.file
         text = path.read_text() if path.exists() else ""
         if (count := text.count(self.old)) != 1:
             raise Rotten(f"{self.file} has {count} times, not once:\n{self.old}")
-        path.write_text(text.replace(self.old, self.new))
+        return text
 
 
 class Mutation(NamedTuple):
