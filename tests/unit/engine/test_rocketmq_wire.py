@@ -36,7 +36,7 @@ def test_every_message_arrives_as_it_was(message: Message) -> None:
     assert sent.body
     assert sent.system_properties.message_id.strip()
     assert all(key.strip() for key in sent.system_properties.keys)
-    assert not any(name.isupper() for name in sent.user_properties)
+    assert not any(name.isascii() and name.isupper() for name in sent.user_properties)
     assert wire.from_wire(_stored(sent), "orders") == message
 
 

@@ -25,7 +25,7 @@ PATIENCE = 5.0
 """Seconds after that in which its answer must be there."""
 MOST = 32
 """Messages that one poll may bring: the most that RocketMQ gives."""
-POLLS = 8
+POLLS = 4
 """Most polls at once for one topic and broker."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
 """Seconds between polls that fail."""

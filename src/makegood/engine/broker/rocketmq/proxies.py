@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import grpc
 from google.protobuf.message import Message as ProtobufMessage
 from grpc import aio
 from rocketmq.grpc_protocol import definition_pb2 as definition
@@ -26,7 +27,7 @@ REFRESH = 30.0
 AVOID = 2.0
 """Seconds for which a proxy that failed is asked only when there is no other."""
 RENEW = 3
-"""Failures in a row after which a connection is made anew: one to a machine that is gone would be kept for minutes."""
+"""Timeouts in a row after which a connection is made anew: one to a machine that is gone would be kept for minutes."""
 CLIENT_VERSION = "5.1.2"
 """The version of RocketMQ's Python client whose protocol modules are used."""
 OPTIONS = (
@@ -49,7 +50,7 @@ class Proxy:
             scheme=definition.IPv4, addresses=[definition.Address(host=host, port=port)]
         )
         self._client_id = client_id
-        self._failures = 0
+        self._timeouts = 0
         self._failed_at = -AVOID
         self._old: list[aio.Channel] = []
         self._connect()
@@ -88,10 +89,11 @@ class Proxy:
 
     def failed(self, error: BaseException) -> BrokerUnavailable:
         """Notes that a call failed; what to raise."""
-        self._failures += 1
         self._failed_at = asyncio.get_running_loop().time()
-        if self._failures >= RENEW:
-            self._failures = 0
+        if isinstance(error, aio.AioRpcError) and error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+            self._timeouts += 1
+        if self._timeouts >= RENEW:
+            self._timeouts = 0
             self._old.append(self._channel)
             self._connect()
         why = f"{error.code().name}: {error.details()}" if isinstance(error, aio.AioRpcError) else repr(error)
@@ -99,7 +101,7 @@ class Proxy:
 
     def answered(self) -> None:
         """Notes that a call succeeded."""
-        self._failures = 0
+        self._timeouts = 0
 
     @property
     def suspect(self) -> bool:
@@ -107,14 +109,14 @@ class Proxy:
         return asyncio.get_running_loop().time() - self._failed_at < AVOID
 
     async def tidy(self) -> None:
-        """Ends connections that were given up."""
-        while self._old:
-            await self._old.pop().close()
+        """Ends connections that were given up, but for the last: calls on it may still be answered."""
+        while len(self._old) > 1:
+            await self._old.pop(0).close()
 
     async def close(self) -> None:
         """Ends the connection, and every call on it."""
-        await self.tidy()
-        await self._channel.close()
+        for channel in (*self._old, self._channel):
+            await channel.close()
 
 
 class Route(NamedTuple):

@@ -21,6 +21,8 @@ from makegood.engine.world import World
 
 WINDOW = 1024
 """Most deliveries of one subscription that are out, buffered or asked for at a time."""
+AHEAD = 2
+"""How many times what one `receive` takes is buffered or asked for: more would grow old behind a slow consumer."""
 FRESH = 0.8
 """The part of its invisible time after which a buffered message is dropped: it comes again."""
 EARLY = 1_000
@@ -59,7 +61,7 @@ class RocketmqSubscription:
         self._buffer: deque[tuple[float, Delivery]] = deque()
         self._out: dict[str, float] = {}
         self._held: dict[str, int] = {}
-        self._waiting = 0
+        self._waiting = self._ahead = 0
         self._changed = asyncio.Event()
         self._refreshed_at = -REFRESH
         self._lost: tuple[float, BrokerUnavailable] | None = None
@@ -70,6 +72,7 @@ class RocketmqSubscription:
         """Up to `limit` deliveries, after at most `wait` seconds; raises BrokerUnavailable, also once it is closed."""
         if limit < 1:
             raise ValueError(f"limit is {limit}: receive at least 1")
+        self._ahead = AHEAD * limit
         self._waiting += 1
         try:
             return await self._receive(limit, wait)
@@ -174,7 +177,8 @@ class RocketmqSubscription:
         now = asyncio.get_running_loop().time()
         while self._out and next(iter(self._out.values())) <= now:
             self._out.pop(next(iter(self._out)))
-        return WINDOW - len(self._out) - len(self._buffer) - sum([feed.asked for feed in self._feeds.values()])
+        coming = len(self._buffer) + sum([feed.asked for feed in self._feeds.values()])
+        return min(WINDOW - len(self._out), self._ahead) - coming
 
     def _raise_failure(self, since: float) -> None:
         """Raises when every feed has failed since then and none works: a caller should not wait in vain."""

@@ -71,7 +71,6 @@ class Answers:
     async def _write(self, context: "grpc.aio.ServicerContext[bytes, bytes]") -> None:
         while self._owed or self._waiting or not self._last:
             await self._some.wait()
-            await asyncio.sleep(0)  # the rest of a batch is answered in this same turn of the loop
             frame = self._next()
             try:
                 if frame:

@@ -88,12 +88,10 @@ class TripleCaller:
         self._closed = True
         links = [*self._links.values(), *self._leaving]
         self._links.clear()
-        for leaving in list(self._leaving.values()):
-            leaving.cancel()
         for providers in self._providers.values():
             providers.candidates = []
             providers.some.set()
-        await asyncio.gather(*[link.close(0.0) for link in links], return_exceptions=True)
+        await asyncio.gather(*[link.close(0.0) for link in links], *self._leaving.values(), return_exceptions=True)
 
     async def _choose(
         self,
@@ -129,10 +127,10 @@ class TripleCaller:
         self, providers: _Providers, tried: dict[str, None], failures: int, deadline: Deadline, error: Exception
     ) -> None:
         """At once to another provider; having tried them all, after a pause. Raises `error` when there is no time."""
-        if providers.other_than(tried):
-            return
-        tried.clear()
-        pause = backoff(self._world, failures, first=FIRST_PAUSE, most=LONGEST_PAUSE)
+        pause = 0.0
+        if not providers.other_than(tried):
+            tried.clear()
+            pause = backoff(self._world, failures, first=FIRST_PAUSE, most=LONGEST_PAUSE)
         if pause >= deadline.remaining():
             raise error
         await asyncio.sleep(pause)

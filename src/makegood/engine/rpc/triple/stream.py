@@ -117,7 +117,6 @@ class Stream:
     async def _write(self, call: "grpc.aio.StreamStreamCall[bytes, bytes]") -> None:
         while True:
             await self._some.wait()
-            await asyncio.sleep(0)  # what is asked in this same turn of the loop goes along
             frame = self._next()
             try:
                 if frame:
