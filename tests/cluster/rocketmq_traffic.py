@@ -13,20 +13,23 @@ PACE = 0.02
 
 
 class Consumer:
-    """A consumer of one group that goes on after every failure, and remembers what it has acknowledged."""
+    """A consumer of one group that goes on after every failure, and remembers what it has taken.
+
+    What is taken counts, as in a shop: an acknowledgement without an answer may have been heard.
+    """
 
     def __init__(self, broker: Broker, topic: str, group: str) -> None:
         self._broker, self._topic, self._group = broker, topic, group
-        self.acknowledged: set[str] = set()
+        self.taken: set[str] = set()
         self.received_at = 0.0
         self.deliveries = self.failures = 0
         self._task = asyncio.create_task(self._run())
 
     async def hears(self, messages: set[str], seconds: float) -> None:
-        """Waits until all of these are acknowledged."""
+        """Waits until all of these are taken."""
         until = time.monotonic() + seconds
-        while messages - self.acknowledged:
-            assert time.monotonic() < until, f"{len(messages - self.acknowledged)} messages did not come in {seconds} s"
+        while messages - self.taken:
+            assert time.monotonic() < until, f"{len(messages - self.taken)} messages did not come in {seconds} s"
             await asyncio.sleep(0.1)
 
     async def stop(self) -> None:
@@ -43,9 +46,9 @@ class Consumer:
                         deliveries = await subscription.receive(64, 20.0)
                         if deliveries:
                             self.received_at = time.monotonic()
-                        await subscription.acknowledge(deliveries)
                         self.deliveries += len(deliveries)
-                        self.acknowledged |= {delivery.message.message_id for delivery in deliveries}
+                        self.taken |= {delivery.message.message_id for delivery in deliveries}
+                        await subscription.acknowledge(deliveries)
                 finally:
                     await subscription.close()
             except BrokerUnavailable:
@@ -65,9 +68,9 @@ class Traffic:
         self._publisher = asyncio.create_task(self._publish())
 
     @property
-    def acknowledged(self) -> set[str]:
+    def taken(self) -> set[str]:
         """What has reached either consumer."""
-        return self._consumers[0].acknowledged | self._consumers[1].acknowledged
+        return self._consumers[0].taken | self._consumers[1].taken
 
     async def flows(self, since: float, seconds: float) -> float:
         """Waits until messages have been both published and received after `since`; the seconds that took."""
@@ -77,11 +80,11 @@ class Traffic:
         return time.monotonic() - since
 
     async def drain(self, seconds: float) -> None:
-        """Publishes no more and waits until all that was published is received and acknowledged."""
+        """Publishes no more and waits until all that was published is taken."""
         self._publisher.cancel()
         await asyncio.gather(self._publisher, return_exceptions=True)
         until = time.monotonic() + seconds
-        while missing := self.published - self.acknowledged:
+        while missing := self.published - self.taken:
             assert time.monotonic() < until, f"{len(missing)} messages are missing: {self}"
             await asyncio.sleep(0.1)
 
@@ -96,7 +99,7 @@ class Traffic:
         deliveries = sum(one.deliveries for one in self._consumers)
         failures = self.failures + sum(one.failures for one in self._consumers)
         return (
-            f"{len(self.published)} published, {len(self.acknowledged)} acknowledged in {deliveries} deliveries, "
+            f"{len(self.published)} published, {len(self.taken)} taken in {deliveries} deliveries, "
             f"{failures} calls failed"
         )
 
