@@ -31,6 +31,7 @@ class Envelope(msgspec.Struct, frozen=True):
 
 
 _KEPT = b'{"makegood:traceparent":"'
+_UNTRACED = "-" * tracing.LENGTH
 _envelopes = msgspec.json.Decoder(list[Envelope])
 
 
@@ -87,10 +88,13 @@ def read(body: bytes, wanted: Any) -> Any:
 
 
 def kept_with(trace: str, body: bytes) -> bytes:
-    """A JSON object as it is stored, with its trace (if any) in it; anything else is stored as it is."""
-    if not trace or not body.startswith(b"{"):
+    """A JSON object as it is stored, with its trace (if any) in it; anything else is stored as it is.
+
+    A body that itself begins as a kept one does is kept with an empty place for the trace, so that it comes back whole.
+    """
+    if not body.startswith(b"{" if trace else _KEPT):
         return body
-    return b"%s%s%s" % (_KEPT, trace.encode(), b'"}' if body == b"{}" else b'",' + body[1:])
+    return b"%s%s%s" % (_KEPT, (trace or _UNTRACED).encode(), b'"}' if body == b"{}" else b'",' + body[1:])
 
 
 def kept(body: bytes) -> tuple[str, bytes]:
@@ -99,7 +103,8 @@ def kept(body: bytes) -> tuple[str, bytes]:
         return "", body
     begin, end = len(_KEPT), len(_KEPT) + tracing.LENGTH
     rest = body[end:]
-    return body[begin:end].decode("latin-1"), b"{}" if rest == b'"}' else b"{" + rest.removeprefix(b'",')
+    trace = body[begin:end].decode("latin-1")
+    return "" if trace == _UNTRACED else trace, b"{}" if rest == b'"}' else b"{" + rest.removeprefix(b'",')
 
 
 def traced(envelope: bytes, trace: str) -> bytes:

@@ -89,7 +89,11 @@ def test_names() -> None:
     assert tracing.names_of(None) == tracing.names_of(3) == tracing.names_of({"order_id": 4}) == {}
 
 
-@given(st.binary(max_size=80) | st.sampled_from([b"{}", b'{"a":1}', b'{"traceparent":"x"}', b'{ "a": 1}']))
+BODIES = st.binary(max_size=80) | st.sampled_from([b"{}", b'{"a":1}', b'{"traceparent":"x"}', b'{ "a": 1}'])
+KEPT = b'{"makegood:traceparent":"'
+
+
+@given(BODIES | BODIES.map(KEPT.__add__) | BODIES.map(lambda body: messages.kept_with(GOOD, body)))
 def test_kept_bodies_come_back(body: bytes) -> None:
     """A body comes back as it was, whether its trace could be kept with it or not."""
     stored = messages.kept_with(GOOD, body)
