@@ -154,15 +154,8 @@ class OwnMariaDb(OwnServers):
         return _mariadb(self.site)
 
 
-class OwnZookeeper(OwnServers):
-    """Three ZooKeepers: `zookeeper-1` to `zookeeper-3`."""
-
-    names = ("zookeeper",)
-
-    @property
-    def addresses(self) -> list[str]:
-        """Where they are, "ip:port" each."""
-        return self.site.zookeepers
+class _OwnEnsemble(OwnServers):
+    """With three ZooKeepers among them."""
 
     def leader(self) -> str:
         """Which one leads; waits for an election."""
@@ -173,6 +166,17 @@ class OwnZookeeper(OwnServers):
                     return f"zookeeper-{number}"
             time.sleep(0.05)
         raise TimeoutError("no ZooKeeper leads: do two of them run?")
+
+
+class OwnZookeeper(_OwnEnsemble):
+    """Three ZooKeepers: `zookeeper-1` to `zookeeper-3`."""
+
+    names = ("zookeeper",)
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where they are, "ip:port" each."""
+        return self.site.zookeepers
 
 
 class OwnRocketmq(OwnServers):
@@ -186,7 +190,7 @@ class OwnRocketmq(OwnServers):
         return _rocketmq(self.site)
 
 
-class OwnShop(OwnServers):
+class OwnShop(_OwnEnsemble):
     """The whole shop: all servers, two processes of each service, two gateways, the sandbox."""
 
     names = ("servers", "sandbox", "services")

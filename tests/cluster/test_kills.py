@@ -2,8 +2,6 @@
 
 import asyncio
 
-from deploy.local.clusterlib.zookeeper import NUMBERS, mode
-
 from tests.cluster.draining import drained
 from tests.cluster.servers import OwnShop
 from tests.cluster.shops import configured, reached
@@ -24,7 +22,7 @@ async def test_kill_each_process() -> None:
         async with shop_client(reached(own)) as shop:
             load = Load(shop, 1, "kills")
             await load.start()
-            for name in (*SERVICES, "broker", "name-server", _leader(own), "mariadb"):
+            for name in (*SERVICES, "broker", "name-server", own.leader(), "mariadb"):
                 await asyncio.sleep(ALIVE)
                 await _kill_and_start(own, name)
                 assert await load.broken() == [], name
@@ -35,11 +33,6 @@ async def test_kill_each_process() -> None:
             await load.prove_the_sums()
             await prove_promises(shop)
             assert await load.broken() == []
-
-
-def _leader(own: OwnShop) -> str:
-    names = [f"zookeeper-{number}" for number in NUMBERS]
-    return next(name for name in names if mode(own.site.ports[name]) == "leader")
 
 
 async def _kill_and_start(own: OwnShop, name: str) -> None:

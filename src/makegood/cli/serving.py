@@ -39,12 +39,13 @@ def serve(services: Sequence[str], config: Path, host: str, port: int, folder: P
         raise CommandFailed(f"there is no service {unknown[0]!r}; there are {', '.join(NAMES)}")
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise CommandFailed(f"{folder} cannot be used: {error.strerror}; give another --data") from error
+    try:
         settings = Config.load(config, os.environ)
         with closing(set_up(settings.section("observe", ObserveSettings), name_of(services))):
             uvloop.run(_serve(services, settings, Address(host, port), folder))
-    except OSError as error:
-        raise CommandFailed(f"{folder} cannot be used: {error.strerror}; give another --data") from error
-    except FAILURES as error:
+    except (OSError, *FAILURES) as error:
         raise CommandFailed(str(error)) from error
 
 

@@ -101,27 +101,28 @@ class ClusterProcess:
             )
             await host.start()
             try:
-                async with self._operations(host, broker, others.caller) as operations:
+                async with self._operations(host, broker, others.caller, http) as operations:
                     yield operations
             finally:
                 await host.stop()
 
     @asynccontextmanager
-    async def _operations(self, host: Host, broker: RocketmqBroker, caller: TripleCaller) -> AsyncGenerator[Operations]:
+    async def _operations(
+        self, host: Host, broker: RocketmqBroker, caller: TripleCaller, http: httpx.AsyncClient
+    ) -> AsyncGenerator[Operations]:
         parts = self._parts(host)
         needed = sorted({one for name in self._names for one in NEEDS.get(name, ())} - {*host.runtimes})
         await caller.know(needed)
         databases = {name: part.database for name, part in parts.items()}
-        async with platform_client(1) as http:
-            audits = partial(audit, databases, self._payments, self._ledgers(http))
-            operations = Operations(host, parts, broker.stats, audits, lambda: _missing(caller.missing(needed)))
-            watch = asyncio.get_running_loop().create_task(operations.watch(), name="watch")
-            try:
-                yield operations
-            finally:
-                watch.cancel()
-                for name in parts.keys() - host.runtimes.keys():
-                    databases[name].close()
+        audits = partial(audit, databases, self._payments, self._ledgers(http))
+        operations = Operations(host, parts, broker.stats, audits, lambda: _missing(caller.missing(needed)))
+        watch = asyncio.get_running_loop().create_task(operations.watch(), name="watch")
+        try:
+            yield operations
+        finally:
+            watch.cancel()
+            for name in parts.keys() - host.runtimes.keys():
+                databases[name].close()
 
     def _chosen(self, http: httpx.AsyncClient, compute: ThreadExecutor) -> list[Service]:
         gateways: Mapping[str, Gateway] = {}

@@ -4,9 +4,9 @@ from functools import lru_cache
 from typing import Any
 
 from makegood.engine.contracts import Operation
+from makegood.engine.rpc.protobuf.naming import camel
+from makegood.engine.rpc.protobuf.proto import PACKAGE
 
-PACKAGE = "makegood"
-"""The protobuf package, and the beginning of every interface's name."""
 CALLS = "/makegood.rpc.Calls/Exchange"
 """The method by which makegood's own processes speak to each other, whatever services they run."""
 
@@ -27,19 +27,15 @@ def interface_of(operation: Operation[Any, Any]) -> str:
 @lru_cache(maxsize=1024)
 def interface(service: str) -> str:
     """The name under which a service stands in the registry."""
-    return service if "." in service else f"{PACKAGE}.{_camel(service)}"
+    return service if "." in service else f"{PACKAGE}.{camel(service)}"
 
 
 def method_of(operation: Operation[Any, Any]) -> str:
     """`/makegood.Stock/Deduct`; of a foreign interface, the name exactly as it is."""
-    name = operation.name if is_foreign(operation) else _camel(operation.name)
+    name = operation.name if is_foreign(operation) else camel(operation.name)
     return f"/{interface_of(operation)}/{name}"
 
 
 def address_of(host: str, port: int) -> str:
     """`ip:port`, with brackets around an IPv6 address."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _camel(name: str) -> str:
-    return "".join(part[:1].upper() + part[1:] for part in name.split("_"))
