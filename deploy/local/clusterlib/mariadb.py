@@ -32,13 +32,19 @@ innodb_buffer_pool_size=64M
 innodb_log_file_size=48M
 aria_pagecache_buffer_size=4M
 key_buffer_size=1M
-performance_schema=off
+# Counts the rows that each table is read and written by, and nothing else.
+performance_schema=on
+performance-schema-instrument='%=off'
+performance-schema-instrument='wait/io/table/sql/handler=counted'
+performance-schema-consumer-global-instrumentation=on
+performance_schema_digests_size=0
 max_connections=300
 """
 USERS = """\
 CREATE USER IF NOT EXISTS '{user}'@'127.0.0.1' IDENTIFIED BY '{password}';
 ALTER USER '{user}'@'127.0.0.1' IDENTIFIED BY '{password}';
 GRANT ALL PRIVILEGES ON `makegood\\_%`.* TO '{user}'@'127.0.0.1';
+GRANT SELECT ON performance_schema.* TO '{user}'@'127.0.0.1';
 """
 CLIENT = """\
 [client]

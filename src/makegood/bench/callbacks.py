@@ -9,12 +9,12 @@ from makegood.bench.floors import http_floor, one_by_one, sql_floor, verified_fl
 from makegood.bench.generator import Driven
 from makegood.bench.history import SETTINGS, with_orders
 from makegood.bench.house import House, build, now, this_machine
-from makegood.bench.measuring import Run, Runner, different, query
+from makegood.bench.measuring import Run, Runner, commits_of, cost_of, different, query
 from makegood.bench.notices import account_of, open_payments, platform_key, signed_requests
 from makegood.bench.plan import RowsSeen, rows_seen
 from makegood.bench.progress import Steps
 from makegood.bench.results import CallbacksReport, CallbacksResult
-from makegood.bench.shop import RunningShop, running_shop
+from makegood.bench.shop import Mark, RunningShop, running_shop
 
 CONNECTIONS: tuple[int, ...] = (1, 8, 64, 256)
 MAX_CONNECTIONS = 4_000
@@ -65,7 +65,7 @@ class CallbacksBench:
         run, stored = await self._timed(folder, connections)
         self._steps.begin(f"floors: {connections} connections")
         driven, place = run.driven, self._folder
-        sql = await sql_floor(place, folder, seen, run.commits(), driven.answers)
+        sql = await sql_floor(place, folder, seen, commits_of(run), driven.answers)
         self._house.remove(folder)
         verified = await verified_floor(place, self._key, self._requests, self._warm, connections, self._seconds)
         seconds = min(HTTP_SECONDS, self._seconds)
@@ -75,7 +75,7 @@ class CallbacksBench:
             timing=run.timing(),
             answers=run.answers(),
             stored=stored,
-            cost=run.cost(seen),
+            cost=cost_of(run, seen),
             verified=verified,
             sql=sql,
             http=await http_floor(place, self._requests[0], OK, len(SUCCESS), connections, seconds),
@@ -85,12 +85,12 @@ class CallbacksBench:
     async def _count(self, shop: RunningShop, connections: int, requests: Sequence[bytes]) -> RowsSeen:
         self._steps.begin(f"counting rows: {connections} connections")
         before = await shop.counts()
-        async with Runner(shop, connections) as runner:
+        async with Runner(shop, connections, shop.url) as runner:
             driven = await runner.warm(one_by_one(requests), self._seconds)
         return rows_seen(before, await shop.counts(), driven.answers)
 
-    async def _timed(self, folder: Path, connections: int) -> tuple[Run, dict[str, int]]:
-        async with running_shop(folder, settings=SETTINGS) as shop, Runner(shop, connections) as runner:
+    async def _timed(self, folder: Path, connections: int) -> tuple[Run[Mark], dict[str, int]]:
+        async with running_shop(folder, settings=SETTINGS) as shop, Runner(shop, connections, shop.url) as runner:
             await runner.warm(one_by_one(self._requests[: self._warm]))
             before = _stored(folder)
             run = await runner.run(one_by_one(self._requests[self._warm :]), self._seconds)

@@ -115,13 +115,13 @@ def user_name(number: int) -> str:
     return f"buyer-{number:04}"
 
 
-def coupon_id(case: Case, number: int) -> str:
-    """The coupon of a case's order; it is its buyer's."""
-    return f"{case.name}-{number}"
+def coupon_id(tag: str, number: int) -> str:
+    """The coupon of an order; it is its buyer's."""
+    return f"{tag}-{number}"
 
 
 class OrderRequests:
-    """The orders of a case, one after another, each with a key of its own; at most `limit`."""
+    """The orders of a case, one after another, each with a key (and coupon) of its own by `tag`; at most `limit`."""
 
     def __init__(self, case: Case, tokens: Sequence[str], tag: str, *, first: int = 0, limit: int) -> None:
         self.placed = first
@@ -152,7 +152,7 @@ class OrderRequests:
         if number >= self._end:
             return None
         self.placed = number + 1
-        body = self._bodies[number % len(self._bodies)].replace(b"COUPON", coupon_id(self._case, number).encode())
+        body = self._bodies[number % len(self._bodies)].replace(b"COUPON", coupon_id(self._tag, number).encode())
         return self._request(number, body)
 
     def _request(self, number: int, body: bytes) -> bytes:

@@ -11,31 +11,25 @@ from pathlib import Path
 
 import msgspec
 
+from makegood.bench.cluster.results import ClusterReport
+from makegood.bench.cluster.tables import markdown_cluster
 from makegood.bench.errors import BenchError
+from makegood.bench.markdown import FUNCTIONS, table, where
 from makegood.bench.results import (
     FORMAT,
     CallbacksReport,
     CallbacksResult,
     Cost,
-    Machine,
     OrdersReport,
     OrdersResult,
     SqlFloor,
     Timing,
 )
 
-FUNCTIONS = {
-    "orders.Open": "open",
-    "stock.Deduct": "deduct",
-    "coupons.Use": "use",
-    "accounts.Deduct": "balance",
-    "orders.Settle": "settle",
-}
-"""The functions on an order's way, and their short names."""
 TIMING = ["p50 ms", "p99 ms", "backlog", "drain s"]
 """The columns behind the number of answers a second."""
-Report = OrdersReport | CallbacksReport
-KINDS: dict[str, type[Report]] = {"orders": OrdersReport, "callbacks": CallbacksReport}
+Report = OrdersReport | CallbacksReport | ClusterReport
+KINDS: dict[str, type[Report]] = {"orders": OrdersReport, "callbacks": CallbacksReport, "cluster": ClusterReport}
 
 
 class _Kind(msgspec.Struct):
@@ -56,9 +50,9 @@ def read_report(file: Path) -> Report:
 
 
 def name_of(report: Report) -> str:
-    """`orders`, `history` (orders with a past beside those without) or `callbacks`."""
-    if isinstance(report, CallbacksReport):
-        return "callbacks"
+    """`orders`, `history` (orders with a past beside those without), `callbacks` or `cluster`."""
+    if not isinstance(report, OrdersReport):
+        return report.bench
     return "history" if any(result.history for result in report.results) else "orders"
 
 
@@ -77,6 +71,8 @@ def write_into(document: Path, reports: Sequence[Report]) -> None:
 
 def markdown(report: Report) -> str:
     """The report's tables."""
+    if isinstance(report, ClusterReport):
+        return markdown_cluster(report)
     if isinstance(report, CallbacksReport):
         tables = [
             _callbacks(report.results),
@@ -84,7 +80,7 @@ def markdown(report: Report) -> str:
         ]
     else:
         tables = [_orders(report.results), _batches(report.results), _work([_named(one) for one in report.results])]
-    return "\n".join([_where(report.machine, report.at, report.seconds), *tables, ""])
+    return "\n".join([where(report.machine, report.at, report.seconds), *tables, ""])
 
 
 def order_cells(one: OrdersResult) -> list[str]:
@@ -105,16 +101,9 @@ def _timing(timing: Timing) -> list[str]:
     return [f"{timing.per_second:,.0f}", *latencies, f"{timing.backlog:,}", f"{timing.drain_seconds:.1f}"]
 
 
-def _where(machine: Machine, at: str, seconds: float) -> str:
-    return (
-        f"{at}, {machine.processors} processors ({machine.model}), Python {machine.python}; "
-        f"the machine's load was {machine.load:.2f} when it began, and it took {seconds:.0f} s.\n"
-    )
-
-
 def _orders(results: Sequence[OrdersResult]) -> str:
     head = ["case", "orders/s", *TIMING, "shop µs", "SQL µs", "empty HTTP µs", "rest µs", "shop / floors"]
-    return _table(head, [[_name(one), *order_cells(one)] for one in results])
+    return table(head, [[_name(one), *order_cells(one)] for one in results])
 
 
 def _batches(results: Sequence[OrdersResult]) -> str:
@@ -123,17 +112,17 @@ def _batches(results: Sequence[OrdersResult]) -> str:
         sizes = [one.cost.batches.get(name, 0.0) for name in FUNCTIONS]
         batches = [f"{size:.1f}" if size else "–" for size in sizes]
         rows.append([_name(one), *batches, f"{one.cost.written_bytes:,.0f}", f"{one.cost.client_cpu_us:.0f}"])
-    return _table(["average batch", *FUNCTIONS.values(), "bytes written an order", "client µs"], rows)
+    return table(["average batch", *FUNCTIONS.values(), "bytes written an order", "client µs"], rows)
 
 
 def _callbacks(results: Sequence[CallbacksResult]) -> str:
     head = ["connections", "callbacks/s", *TIMING, "shop µs", "verify + row µs", "SQL µs", "empty HTTP µs"]
     head += ["shop / verify CPU", "verify / shop speed"]
-    return _table(head, [callback_cells(one) for one in results])
+    return table(head, [callback_cells(one) for one in results])
 
 
 def _work(results: Sequence[tuple[str, Cost, SqlFloor]]) -> str:
-    return _table(
+    return table(
         ["the same work", "rows: shop", "rows: floor", "commits: shop", "commits: floor"],
         [
             [
@@ -154,8 +143,3 @@ def _named(result: OrdersResult) -> tuple[str, Cost, SqlFloor]:
 
 def _name(result: OrdersResult) -> str:
     return f"{result.case}; {result.history:,} orders before" if result.history else str(result.case)
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    marks = ["---", *("---:" for _ in head[1:])]
-    return "\n".join(f"| {' | '.join(row)} |" for row in [head, marks, *rows]) + "\n"

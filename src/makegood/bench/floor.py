@@ -10,19 +10,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 import apsw
 import msgspec
 
 from makegood.bench.plan import DURABLE_ALWAYS, FilePlan, FloorFigures, Plan, Writes
+from makegood.bench.rows import Kind, Row, Rows, Shape
 from makegood.engine.database.sqlite import CHECKPOINT
 
-SHORT_TEXT = 16
-"""Characters from which on a made-up text key is a hash, as far apart from the last as the shop's."""
-Row = tuple[Any, ...]
 Statement = tuple[str, list[Row]]
 
 
@@ -34,74 +30,27 @@ class Commit(msgspec.Struct, frozen=True):
 
 
 class _Table:
-    """The statements of a table, and fresh rows like its sample."""
+    """The statements of a table, and its rows."""
 
-    def __init__(self, connection: apsw.Connection, writes: Writes) -> None:
+    def __init__(self, connection: apsw.Connection, writes: Writes, orders: int) -> None:
         about = connection.execute(f"PRAGMA table_info({writes.table})").fetchall()
         columns = [f'"{row[1]}"' for row in about]
-        self.writes = writes
-        self._key = [at for _, at in sorted((row[5], at) for at, row in enumerate(about) if row[5])]
-        self._fresh = {self._key[0], *_unique_columns(connection, writes.table)}
-        rest = [at for at in range(len(columns)) if at not in self._key]
-        # An update that changes nothing writes its row all the same: any column does.
-        self._changing = [at for at in writes.changed if at in rest] or rest[-1:]
+        key = tuple(at for _, at in sorted((row[5], at) for at, row in enumerate(about) if row[5]))
+        self._kind = kind = Kind(Shape(len(columns), key, _unique_columns(connection, writes.table)), writes)
+        self.rows = Rows(kind, orders)
         marks = ", ".join("?" for _ in columns)
-        match = " AND ".join(f"{columns[at]} = ?" for at in self._key)
-        change = ", ".join(f"{columns[at]} = ?" for at in self._changing)
+        match = " AND ".join(f"{columns[at]} = ?" for at in key)
+        change = ", ".join(f"{columns[at]} = ?" for at in kind.changing)
         self.insert = f"INSERT INTO {writes.table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - from the schema
-        self.update = f"UPDATE {writes.table} SET {change} WHERE {match}"  # noqa: S608
-        self.delete = f"DELETE FROM {writes.table} WHERE {match}"  # noqa: S608
-
-    def row(self, number: int) -> Row:
-        """A new row like the sample: what must be unique is."""
-        sample = self.writes.sample
-        return tuple(_fresh(value, number) if at in self._fresh else value for at, value in enumerate(sample))
-
-    def key_of(self, row: Row) -> Row:
-        """What finds the row."""
-        return tuple(row[at] for at in self._key)
-
-    def changed(self, row: Row, number: int) -> Row:
-        """The parameters that change what the shop changes; numbers differ each time, as nothing is written else."""
-        return (*(self._changed_value(row, at, number) for at in self._changing), *self.key_of(row))
-
-    def _changed_value(self, row: Row, at: int, number: int) -> Any:
-        value = (self.writes.newest or row)[at]
-        if at in self._fresh:
-            return row[at]
-        return _fresh(value, number) if isinstance(value, int) else value
-
-
-class _Rows:
-    """The rows of one table through a whole run, in the order in which they come, change and go."""
-
-    def __init__(self, table: _Table, orders: int) -> None:
-        writes = table.writes
-        self.table = table
-        self.inserted, self.updated, self.deleted = (
-            round(orders * each) for each in (writes.inserted, writes.updated, writes.deleted)
-        )
-        # Rows that go are none of those that change, or a change might come too late to find its row.
-        follows = self.inserted >= self.updated / 2 and not self.deleted
-        kept = 0 if follows else min(max(1, writes.keys), self.updated)
-        there = [table.row(number) for number in range(kept + max(0, self.deleted - self.inserted))]
-        self.there = there
-        self._new = [table.row(len(there) + number) for number in range(self.inserted)]
-        self._changing = self._new if follows else there[:kept]
-        self._going = there[kept:] + self._new
-        self._step = len(self._new) / self.updated if follows and self.updated else 1.0
+        self._update = f"UPDATE {writes.table} SET {change} WHERE {match}"  # noqa: S608
+        self._delete = f"DELETE FROM {writes.table} WHERE {match}"  # noqa: S608
 
     def statements(self, commit: int, commits: int) -> list[Statement]:
         """This commit's part of the whole."""
-        table = self.table
-        new = [self._new[at] for at in _early_part(self.inserted, commit, commits)]
-        changed = [table.changed(self._row_to_change(at), at) for at in _part(self.updated, commit, commits)]
-        gone = [table.key_of(self._going[at]) for at in _part(self.deleted, commit, commits)]
-        found = [(table.insert, new), (table.update, changed), (table.delete, gone)]
+        kind, part = self._kind, self.rows.part(commit, commits)
+        changed = [(*(row[at] for at in kind.changing), *kind.key_of(row)) for row in part.changed]
+        found = [(self.insert, part.new), (self._update, changed), (self._delete, part.gone)]
         return [(text, rows) for text, rows in found if rows]
-
-    def _row_to_change(self, at: int) -> Row:
-        return self._changing[int(at * self._step) % len(self._changing)]
 
 
 class FileFloor:
@@ -117,10 +66,10 @@ class FileFloor:
             self._connection.execute(f"PRAGMA {pragma}")
         for statement in plan.schema:
             self._connection.execute(statement)
-        rows = [_Rows(_Table(self._connection, writes), orders) for writes in plan.writes]
-        self._fill(rows)
+        tables = [_Table(self._connection, writes, orders) for writes in plan.writes]
+        self._fill(tables)
         count = max(1, round(orders * plan.commits))
-        self._commits = [_commit(rows, at, count) for at in range(count)]
+        self._commits = [_commit(tables, at, count) for at in range(count)]
         self._before = self._connection.total_changes()
         self.commits = 0
 
@@ -146,17 +95,17 @@ class FileFloor:
         """Closes the file."""
         self._connection.close()
 
-    def _fill(self, rows: Sequence[_Rows]) -> None:
+    def _fill(self, tables: Sequence[_Table]) -> None:
         with self._connection:
-            for one in rows:
-                self._connection.executemany(one.table.insert, one.there)
+            for one in tables:
+                self._connection.executemany(one.insert, one.rows.there)
 
 
 def run(plan: Plan) -> FloorFigures:
     """Does what the plan says; only the writing is measured."""
     files = [FileFloor(Path(plan.folder), one, plan.orders) for one in plan.files]
     cpu, began = time.process_time(), time.perf_counter()
-    _in_threads([file.run for file in files])
+    in_threads([file.run for file in files])
     seconds, used = time.perf_counter() - began, time.process_time() - cpu
     figures = FloorFigures(
         plan.orders,
@@ -170,7 +119,8 @@ def run(plan: Plan) -> FloorFigures:
     return figures
 
 
-def _in_threads(works: Sequence[Callable[[], None]]) -> None:
+def in_threads(works: Sequence[Callable[[], None]]) -> None:
+    """Does all of it at once, and raises the first failure."""
     failures: list[BaseException] = []
 
     def guarded(work: Callable[[], None]) -> None:
@@ -188,37 +138,16 @@ def _in_threads(works: Sequence[Callable[[], None]]) -> None:
         raise failure
 
 
-def _commit(rows: Sequence[_Rows], at: int, count: int) -> Commit:
-    statements = [statement for one in rows for statement in one.statements(at, count)]
+def _commit(tables: Sequence[_Table], at: int, count: int) -> Commit:
+    statements = [statement for one in tables for statement in one.statements(at, count)]
     return Commit(statements, any(text.startswith("INSERT") for text, _ in statements))
 
 
-def _part(total: int, at: int, count: int) -> range:
-    return range(total * at // count, total * (at + 1) // count)
-
-
-def _early_part(total: int, at: int, count: int) -> range:
-    """Ahead of `_part`: a row is there when it is changed."""
-    return range(-(-total * at // count), -(-total * (at + 1) // count))
-
-
-def _unique_columns(connection: apsw.Connection, table: str) -> set[int]:
+def _unique_columns(connection: apsw.Connection, table: str) -> tuple[int, ...]:
     """The first column of each unique index."""
     indexes = [row[1] for row in connection.execute(f"PRAGMA index_list({table})") if row[2] and row[3] != "pk"]
     first = "SELECT cid FROM pragma_index_info(?) WHERE seqno = 0"
-    return {connection.execute(first, (index,)).get for index in indexes}
-
-
-def _fresh(value: Any, number: int) -> Any:
-    match value:
-        case int():
-            return value + 1 + number
-        case str() if len(value) >= SHORT_TEXT:
-            return blake2b(number.to_bytes(8, "big"), digest_size=64).hexdigest()[: len(value)]
-        case str():
-            return f"{number:0{len(value)}}"
-        case _:
-            return value
+    return tuple(connection.execute(first, (index,)).get for index in indexes)
 
 
 def main() -> None:

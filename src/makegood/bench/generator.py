@@ -8,7 +8,7 @@ import asyncio
 import time
 from array import array
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 from urllib.parse import urlsplit
@@ -59,6 +59,19 @@ class Driven:
         """Seconds within which this part (0 to 1) of the answers came; 0 without answers."""
         ordered = sorted(self.latencies)
         return ordered[min(len(ordered) - 1, int(len(ordered) * part))] if ordered else 0.0
+
+
+def merged(parts: Sequence[Driven]) -> Driven:
+    """What came of several runs together; they ran at the same time."""
+    whole = Driven(seconds=max(one.seconds for one in parts))
+    for one in parts:
+        whole.latencies.extend(one.latencies)
+        whole.statuses.update(one.statuses)
+        whole.in_time += one.in_time
+        whole.answer_bytes += one.answer_bytes
+        for status, examples in one.examples.items():
+            whole.examples.setdefault(status, []).extend(examples)
+    return whole
 
 
 class Generator:

@@ -3,12 +3,13 @@
 import os
 import platform
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import apsw
+import msgspec
 
 from makegood.bench import cases
 from makegood.bench.cases import Case
@@ -23,6 +24,8 @@ TOKEN_SECONDS = 24 * 3_600
 """For how long the buyers are signed in: longer than any bench takes."""
 FOR_EVER = int(datetime(2099, 12, 31, tzinfo=UTC).timestamp() * 1000)
 """When coupons end, ms UTC."""
+DOCUMENT_ROWS = 5_000
+"""Coupons of one document."""
 NEW_COUPON = "INSERT INTO coupons (coupon_id, user, value, minimum, valid_until, order_id) VALUES (?, ?, ?, ?, ?, ?)"
 
 
@@ -55,13 +58,31 @@ async def build(folder: Path) -> House:
     async with running_shop(template) as shop:
         for document in cases.documents():
             await shop.load(document)
-    return House(folder, template, _tokens(template))
+    secrets = Directory(template).secrets(SystemWorld(), demo=False)
+    return House(folder, template, tokens_of(bytes.fromhex(secrets.signing_key)))
+
+
+def coupons_of(case: Case, tag: str, count: int) -> Iterator[bytes]:
+    """The coupons of a case's orders, in documents that a shop takes."""
+    until = rfc3339(FOR_EVER)
+    for begin in range(0, count, DOCUMENT_ROWS):
+        rows = [
+            {
+                "coupon_id": cases.coupon_id(tag, at),
+                "user": cases.user_name(at % case.buyers),
+                "value": cases.COUPON_VALUE,
+                "minimum": 0,
+                "valid_until": until,
+            }
+            for at in range(begin, min(count, begin + DOCUMENT_ROWS))
+        ]
+        yield msgspec.json.encode({"coupons": rows})
 
 
 def add_coupons(shop: Path, case: Case, count: int) -> None:
     """Gives every order of a case its coupon; the shop is stopped."""
     rows = (
-        (cases.coupon_id(case, at), cases.user_name(at % case.buyers), cases.COUPON_VALUE, 0, FOR_EVER, 0)
+        (cases.coupon_id(case.name, at), cases.user_name(at % case.buyers), cases.COUPON_VALUE, 0, FOR_EVER, 0)
         for at in range(count)
     )
     connection = apsw.Connection(str(shop / "coupons.db"))
@@ -103,8 +124,7 @@ def _model() -> str:
     return names[0] if names else platform.machine()
 
 
-def _tokens(template: Path) -> list[str]:
-    world = SystemWorld()
-    secrets = Directory(template).secrets(world, demo=False)
-    tokens = Tokens(bytes.fromhex(secrets.signing_key), TOKEN_SECONDS, world.now)
+def tokens_of(signing_key: bytes) -> list[str]:
+    """The sessions of all buyers, in a shop with this key."""
+    tokens = Tokens(signing_key, TOKEN_SECONDS, SystemWorld().now)
     return [tokens.issue(cases.user_name(number)).token for number in range(cases.MAX_BUYERS)]

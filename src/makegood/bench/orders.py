@@ -10,11 +10,11 @@ from makegood.bench.floors import http_floor, sql_floor
 from makegood.bench.generator import Driven
 from makegood.bench.history import with_orders
 from makegood.bench.house import House, add_coupons, build, now, this_machine
-from makegood.bench.measuring import WARM, Run, Runner, different, query
+from makegood.bench.measuring import WARM, Run, Runner, commits_of, cost_of, different, query
 from makegood.bench.plan import RowsSeen, rows_seen
 from makegood.bench.progress import Steps
 from makegood.bench.results import OrdersReport, OrdersResult
-from makegood.bench.shop import RunningShop, running_shop
+from makegood.bench.shop import Mark, RunningShop, running_shop
 
 COUNTED_SECONDS = 0.7
 """Seconds of orders while rows are counted."""
@@ -34,7 +34,7 @@ STORED = "SELECT decision, count(*) FROM orders WHERE order_id > ? GROUP BY deci
 
 
 class _Measured(NamedTuple):
-    run: Run
+    run: Run[Mark]
     stored: dict[str, int]
     ran_out: bool
 
@@ -66,7 +66,7 @@ class OrdersBench:
         self._steps.begin(f"counting rows: {case}")
         requests = OrderRequests(case, house.tokens, case.name, limit=COUNTED_ORDERS)
         before = await shop.counts()
-        async with Runner(shop, case.buyers) as runner:
+        async with Runner(shop, case.buyers, shop.url) as runner:
             driven = await runner.warm(requests.next, COUNTED_SECONDS)
         return rows_seen(before, await shop.counts(), driven.answers)
 
@@ -77,7 +77,7 @@ class OrdersBench:
         self._steps.begin(f"floors: {case}")
         driven = run.driven
         orders = max(case.buyers, int(driven.per_second * FLOOR_SECONDS))
-        sql = await sql_floor(self._folder, shop_folder, seen, run.commits(), orders)
+        sql = await sql_floor(self._folder, shop_folder, seen, commits_of(run), orders)
         house.remove(shop_folder)
         request = OrderRequests(case, house.tokens, case.name, limit=1).example()
         size, seconds = driven.answer_bytes // driven.answers, min(HTTP_SECONDS, self._seconds)
@@ -89,7 +89,7 @@ class OrdersBench:
             timing=run.timing(),
             answers=run.answers(),
             stored=stored,
-            cost=run.cost(seen),
+            cost=cost_of(run, seen),
             sql=sql,
             http=http,
             failures=[*failures(case, driven, stored, ran_out=ran_out), *different(seen, sql)],
@@ -101,7 +101,7 @@ class OrdersBench:
             add_coupons(folder, case, limit)
         requests = OrderRequests(case, house.tokens, case.name, limit=limit)
         file = folder / "orders.db"
-        async with running_shop(folder) as shop, Runner(shop, case.buyers) as runner:
+        async with running_shop(folder) as shop, Runner(shop, case.buyers, shop.url) as runner:
             await runner.warm(requests.next)
             [(last,)] = query(file, "SELECT coalesce(max(order_id), 0) FROM orders")
             run = await runner.run(requests.next, self._seconds)

@@ -8,6 +8,7 @@ import matplotlib as mpl
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from makegood.bench.cluster.results import ClusterReport
 from makegood.bench.documents import Report, name_of
 from makegood.bench.results import CallbacksReport, OrdersReport, OrdersResult
 
@@ -26,7 +27,9 @@ class Line(NamedTuple):
 
 
 def draw(report: Report, folder: Path) -> Path | None:
-    """Writes an SVG; None when the report has fewer than two points to draw."""
+    """Writes an SVG; None when the report has fewer than two points to draw, or is of a cluster."""
+    if isinstance(report, ClusterReport):
+        return None
     if isinstance(report, CallbacksReport):
         found = [float(one.connections) for one in report.results]
         title, lines = "CPU µs a callback, by connections", _callback_lines(report)

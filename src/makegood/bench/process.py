@@ -22,11 +22,22 @@ class Usage:
         return Usage(self.cpu - earlier.cpu, self.resident, self.written - earlier.written)
 
 
+def started(pid: int) -> int | None:
+    """When a process started, in clock ticks since the machine did; None when there is none. Pids come again."""
+    try:
+        return int(_fields(pid)[19])
+    except OSError:
+        return None
+
+
 def usage(pid: int) -> Usage:
     """What a process has used so far; raises OSError when there is none, or it is somebody else's."""
-    folder = Path("/proc") / str(pid)
-    # Fields are counted behind the command's name, which may hold spaces and parentheses itself.
-    fields = (folder / "stat").read_text().rpartition(")")[2].split()
+    fields = _fields(pid)
     user, system, resident = int(fields[11]), int(fields[12]), int(fields[21])
-    counts = dict(line.split(": ") for line in (folder / "io").read_text().splitlines())
+    counts = dict(line.split(": ") for line in Path(f"/proc/{pid}/io").read_text().splitlines())
     return Usage((user + system) / TICKS, resident * PAGE, int(counts["write_bytes"]))
+
+
+def _fields(pid: int) -> list[str]:
+    """Those behind the command's name, which may hold spaces and parentheses itself: the first is the state."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

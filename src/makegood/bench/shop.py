@@ -57,6 +57,15 @@ class Figures:
         return [name for name in self.functions if self.batch(name, earlier)]
 
 
+@dataclass(frozen=True)
+class Mark:
+    """Everything a shop had used at one moment."""
+
+    figures: Figures
+    counts: Counts
+    used: Usage
+
+
 class RunningShop:
     """A shop that serves. Every method raises BenchError when it has ended."""
 
@@ -99,7 +108,7 @@ class RunningShop:
             answer.raise_for_status()
         except httpx.HTTPError as error:
             raise BenchError(f"the shop does not say its figures ({error!r}): {last_words(self._log)}") from error
-        return _figures(answer.text)
+        return read_figures(answer.text)
 
     async def counts(self) -> Counts:
         """The commits and rows of all its files so far."""
@@ -109,6 +118,15 @@ class RunningShop:
         self._process.stdin.write(b"\n")
         await wait_for_file(path, self._process, self._log, ANSWER)
         return msgspec.msgpack.decode(path.read_bytes(), type=Counts)
+
+    async def mark(self) -> Mark:
+        """Everything it has used; CPU is read last, so that asking costs the run behind it nothing."""
+        figures, counts = await self.figures(), await self.counts()
+        return Mark(figures, counts, self.usage())
+
+    async def backlog(self) -> int:
+        """How many messages wait to be sent or handled."""
+        return (await self.figures()).backlog
 
     async def drained(self) -> None:
         """Returns when every message has been handled."""
@@ -150,7 +168,8 @@ async def running_shop(
         yield shop
 
 
-def _figures(text: str) -> Figures:
+def read_figures(text: str) -> Figures:
+    """What a process's /metrics say."""
     functions: dict[str, dict[str, float]] = {}
     backlog = 0.0
     for family in text_string_to_metric_families(text):

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from makegood.bench.documents import FUNCTIONS, TIMING, callback_cells, order_cells
+from makegood.bench.documents import TIMING, callback_cells, order_cells
+from makegood.bench.markdown import FUNCTIONS
 from makegood.bench.results import CallbacksReport, Cost, OrdersReport, OrdersResult, SqlFloor
 
 

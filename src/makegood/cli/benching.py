@@ -2,16 +2,18 @@
 
 import sys
 import tempfile
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 
 from makegood.cli.failure import CommandFailed
+from makegood.cluster.extra import missing_extra
 
 if TYPE_CHECKING:
+    from makegood.bench.cases import Case
     from makegood.bench.progress import Steps
 
 T = TypeVar("T")
@@ -38,6 +40,10 @@ def orders(
     kind: Annotated[str | None, typer.Option(help="Of plain, coupon (with coupon and balance).")] = None,
     full: Annotated[bool, typer.Option("--full", help="Every combination; takes a quarter of an hour.")] = False,
     seconds: Seconds = 3.0,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", help="Also on this running cluster: its shop.toml.", dir_okay=False, exists=True),
+    ] = None,
     history: Annotated[int, typer.Option(help="Once more with so many paid orders before.", min=0, max=MOST)] = 0,
     folder: Folder = None,
     json: Json = False,
@@ -49,6 +55,8 @@ def orders(
     the same files in as many commits by raw SQL, and an endpoint of the same HTTP server that does nothing. Without
     options all numbers of buyers are measured for a plain order, the other kinds with 256 buyers: about 3 minutes.
     With --history only that one case with 256 buyers is measured, without and with so many orders before it.
+    With --config each case runs on a cluster of this machine as well (deploy/local/cluster up), which keeps the orders:
+    the CPU of each process, how much goes together over each way between them, and the same rows by raw SQL.
     The exit status is 1 when an answer was not what its case says, or not what was stored.
     """
     from makegood.bench import tables
@@ -57,6 +65,8 @@ def orders(
 
     with _failing():
         cases = select(buyers, goods, lines, kind, full=full, history=history > 0)
+    if config is not None:
+        _bench_cluster(config, cases, seconds, folder, json=json, output=output)
     report = _run(
         lambda place, steps: bench_orders(place, cases, seconds, steps, history=history),
         folder,
@@ -108,7 +118,7 @@ def plot(
     """Draw what was measured: CPU of an order against buyers, of a callback against connections, floors below.
 
     With --document the measured tables are written into that file as well, each between the marks that name it:
-    orders, history or callbacks.
+    orders, history, callbacks or cluster.
     """
     from makegood.bench.documents import read_report, write_into
 
@@ -123,6 +133,21 @@ def plot(
             write_into(document, reports)
     for path in [*drawn, *([document] if document else [])]:
         print(f"wrote {path}")
+
+
+def _bench_cluster(
+    config: Path, cases: "Sequence[Case]", seconds: float, folder: Path | None, *, json: bool, output: Path | None
+) -> NoReturn:
+    try:
+        from makegood.bench.cluster.orders import bench_cluster
+        from makegood.bench.cluster.tables import show_cluster
+    except ModuleNotFoundError as error:
+        raise CommandFailed(missing_extra(error)) from error
+    report = _run(
+        lambda place, steps: bench_cluster(place, config, cases, seconds, steps), folder, steps=4 * len(cases) + 2
+    )
+    _show(report, show_cluster, json=json, output=output)
+    sys.exit(0 if report.ok else 1)
 
 
 def _run(work: "Callable[[Path, Steps], Coroutine[Any, Any, T]]", folder: Path | None, *, steps: int) -> T:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from makegood.cli.failure import CommandFailed
+from makegood.cluster.extra import missing_extra
 from makegood.config import Config, ConfigError
 from makegood.engine.errors import EngineError
 from makegood.engine.heap import settle_heap
@@ -24,9 +25,7 @@ try:
     from makegood.cluster.process import NAMES, Address, ClusterProcess
     from makegood.cluster.settings import DatabaseSettings
 except ModuleNotFoundError as missing:
-    raise CommandFailed(
-        f"a cluster needs {missing.name}: install the extra, `pip install makegood[cluster]`"
-    ) from missing
+    raise CommandFailed(missing_extra(missing)) from missing
 
 FAILURES = (ConfigError, EngineError, ObservingFailed, PortBusy, ServerFailed)
 """What a person can do something about; anything else is a bug and shows its traceback."""

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from makegood.cluster.extra import missing_extra
 from makegood.cluster.settings import DatabaseSettings
 from makegood.config import Config, ConfigError
 from makegood.engine.broker.port import Broker
@@ -138,5 +139,4 @@ def _extra() -> Generator[None]:
     try:
         yield
     except ModuleNotFoundError as missing:
-        text = f"the real servers need {missing.name}: install the extra, `pip install makegood[cluster]`"
-        raise ConfigError(text) from missing
+        raise ConfigError(missing_extra(missing)) from missing
