@@ -18,10 +18,13 @@ test-simulation: .venv
 	$(BIN)/makegood simulate --seeds 200
 	$(BIN)/pytest -n 2 -m simulation
 
+MYSQLCLIENT_NEEDS := gcc libc6-dev libmariadb-dev pkg-config python3-dev
 test-cluster: .venv
-	@command -v mariadb_config >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && \
-	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gcc libc6-dev libmariadb-dev; } || \
-	  { echo "mysqlclient needs libmariadb-dev and gcc: sudo apt install gcc libc6-dev libmariadb-dev"; exit 1; }
+	@{ command -v mariadb_config && command -v gcc && command -v pkg-config && test -e \
+	  "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h"; } >/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(MYSQLCLIENT_NEEDS); } || \
+	  { echo "mysqlclient is compiled: sudo apt install $(MYSQLCLIENT_NEEDS)"; exit 1; }
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-cluster.lock
 	@trap : INT TERM; $(BIN)/pytest -n 2 -m cluster; status=$$?; $(BIN)/python -m tests.cluster.servers; exit $$status
 

@@ -4,8 +4,10 @@
 """
 
 import asyncio
-import shutil
 import subprocess
+
+from deploy.local.clusterlib.install import program
+from deploy.local.clusterlib.site import INSTALLED
 
 from tests.cluster.draining import drained
 from tests.cluster.servers import OwnShop
@@ -46,8 +48,7 @@ async def main() -> None:
 
 async def _cut(ports: list[int], how: str) -> None:
     """Drops, or drops no longer, whatever is sent to these ports: nobody is told."""
-    iptables = shutil.which("iptables")
-    assert iptables, "install iptables: apt install iptables"
+    iptables = program("iptables", INSTALLED)
     for port in ports:
         rule = [iptables, "-w", "5", how, "INPUT", "-p", "tcp", "--dport", str(port), "-j", "DROP"]
         await asyncio.to_thread(subprocess.run, rule, check=True, timeout=30)

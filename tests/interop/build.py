@@ -18,7 +18,7 @@ SECONDS = 900.0
 
 
 def classpath() -> str:
-    """Where Java finds the programs; they are built if they are not there. Raises RuntimeError."""
+    """Where Java finds the programs; they are built if they are not there. Raises RuntimeError and ClusterError."""
     java = BUILT / "java"
     BUILT.mkdir(parents=True, exist_ok=True)
     with (BUILT / "lock").open("a") as lock:
@@ -31,8 +31,7 @@ def classpath() -> str:
 
 
 def _build(java: Path) -> None:
-    if not shutil.which("javac"):
-        raise RuntimeError("there is no javac: install a JDK from 17 on (Debian: apt install default-jdk-headless)")
+    program("javac", INSTALLED)  # Maven runs with a mere JRE, and then it cannot compile
     proto = BUILT / "proto"
     for folder in (java, proto):
         shutil.rmtree(folder, ignore_errors=True)

@@ -19,7 +19,11 @@ PACKAGES = {
     "mariadb-install-db": ("mariadb-server-core",),
     "mariadb": ("mariadb-client-core",),
     "java": ("default-jre-headless",),
+    "javac": ("default-jdk-headless",),
     "mvn": ("maven",),
+    "ip": ("iproute2",),
+    "iptables": ("iptables",),
+    "unshare": ("util-linux",),
 }
 """Debian's packages of the programs. The core of MariaDB's server is the program without a service that starts it."""
 SEARCHED = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"))

@@ -10,6 +10,7 @@ from makegood.config import Config, ConfigError
 from makegood.engine.broker.rocketmq.broker import RocketmqBroker
 from makegood.engine.broker.rocketmq.settings import RocketmqSettings
 from makegood.engine.registry.zookeeper import ZookeeperRegistry
+from makegood.engine.rpc.figures import RpcFigures
 from makegood.engine.rpc.triple import TripleCaller, TripleDoor
 from makegood.engine.world import World
 
@@ -19,6 +20,11 @@ class Calls(NamedTuple):
 
     caller: TripleCaller
     doors: Sequence[TripleDoor]
+
+    @property
+    def figures(self) -> RpcFigures:
+        """What they count."""
+        return RpcFigures(self.caller.figures, self.doors[0].figures if self.doors else None)
 
 
 @asynccontextmanager

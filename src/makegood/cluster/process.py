@@ -21,6 +21,7 @@ from makegood.engine.broker.rocketmq.broker import RocketmqBroker
 from makegood.engine.executor import ThreadExecutor
 from makegood.engine.host import Host
 from makegood.engine.part import DistantPart, Part
+from makegood.engine.rpc.figures import RpcFigures
 from makegood.engine.rpc.triple import TripleCaller
 from makegood.engine.service import Service
 from makegood.engine.world import SystemWorld
@@ -76,13 +77,14 @@ class ClusterProcess:
         port = free_port(*self._address)
         async with AsyncExitStack() as stack:
             http = await stack.enter_async_context(platform_client(CONNECTIONS))
-            operations = await stack.enter_async_context(self._services(http))
-            await stack.enter_async_context(serving(self._application(operations), self._address.host, port, self.stop))
+            operations, rpc = await stack.enter_async_context(self._services(http))
+            application = self._application(operations, rpc)
+            await stack.enter_async_context(serving(application, self._address.host, port, self.stop))
             operations.opened = True
             yield f"http://{self._address.host}:{port}"
 
     @asynccontextmanager
-    async def _services(self, http: httpx.AsyncClient) -> AsyncGenerator[Operations]:
+    async def _services(self, http: httpx.AsyncClient) -> AsyncGenerator[tuple[Operations, RpcFigures]]:
         compute = ThreadExecutor("compute", COMPUTE_THREADS)
         services = self._chosen(http, compute)
         known = self._folder / "providers.json"
@@ -102,7 +104,7 @@ class ClusterProcess:
             await host.start()
             try:
                 async with self._operations(host, broker, others.caller, http) as operations:
-                    yield operations
+                    yield operations, others.figures
             finally:
                 await host.stop()
 
@@ -146,10 +148,10 @@ class ClusterProcess:
         }
         return parts | host.runtimes
 
-    def _application(self, operations: Operations) -> Application:
+    def _application(self, operations: Operations, rpc: RpcFigures) -> Application:
         if GATEWAY not in self._names:
-            return Monitor(operations)
-        return build_app(operations, self._config.section("web", WebSettings))
+            return Monitor(operations, rpc)
+        return build_app(operations, self._config.section("web", WebSettings), rpc)
 
 
 def _missing(services: Sequence[str]) -> str | None:

@@ -8,6 +8,7 @@ from litestar import Litestar, Request, Response
 from litestar.handlers import HTTPRouteHandler
 
 from makegood.engine import tracing
+from makegood.engine.rpc.figures import RpcFigures
 from makegood.unread import DiscardsUnread
 from makegood.web import buying, catalogue, console, docs, events, health, ops, pages, qr, sessions
 from makegood.web.access import Access
@@ -29,14 +30,14 @@ OTHER = "other"
 """The route of requests that no route answers, in the metrics."""
 
 
-def build_app(shop: Shop, settings: WebSettings) -> "WebApp":
-    """The shop's whole HTTP surface as an ASGI application. Raises PagesTooLarge."""
+def build_app(shop: Shop, settings: WebSettings, rpc: RpcFigures | None = None) -> "WebApp":
+    """The shop's whole HTTP surface as an ASGI application; `rpc` for its metrics. Raises PagesTooLarge."""
     tokens = Tokens(settings.signing_key, settings.session_seconds, shop.now)
     access = Access(tokens, settings.operators_token)
     attempts = SignInAttempts(
         shop.now, settings.failures_per_user, settings.failures_per_peer, settings.failure_seconds
     )
-    streams, metrics = Streams(settings), Metrics(shop)
+    streams, metrics = Streams(settings), Metrics(shop, rpc)
     api = [
         *sessions.routes(shop, access, tokens, attempts),
         *catalogue.routes(shop, access),
@@ -88,7 +89,7 @@ class WebApp:
         try:
             reply = await hot(scope, receive) if scope["method"] == "POST" else _only(allow, scope["method"])
         except Exception as error:
-            reply = reply_of(problem_of(error, scope["method"]))
+            reply = reply_of(problem_of(error, scope))
         self._metrics.observe(route, reply.status, clock() - began)
         if trace is not None:
             trace.answered(reply.status)
@@ -141,5 +142,6 @@ def framework(handlers: list[HTTPRouteHandler]) -> Litestar:
 
 
 def _problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    problem = problem_of(error, request.method)
+    scope: Any = request.scope
+    problem = problem_of(error, scope)
     return Response(problem.body(), status_code=problem.status, headers=problem.headers(), media_type=PROBLEM_JSON)

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import msgspec
 from litestar import Request
 
+from makegood.web import failures
 from makegood.web.asgi import check_json, decode, header, read_body
 
 T = TypeVar("T")
@@ -26,7 +27,10 @@ async def read(request: Request[Any, Any, Any], kind: type[T], limit: int = LIMI
     headers: Any = request.scope["headers"]
     check_json(header(headers, b"content-type"))
     receive: Any = request.receive
-    return decode(_decoder(kind), await read_body(receive, limit, header(headers, b"content-length")))
+    decoder: msgspec.json.Decoder[T] = _decoder(kind)
+    body = decode(decoder, await read_body(receive, limit, header(headers, b"content-length")))
+    request.scope[failures.BODY] = body  # pyright: ignore[reportGeneralTypeIssues] - ASGI lets a program add its own
+    return body
 
 
 @cache

@@ -8,19 +8,23 @@ from prometheus_client import CollectorRegistry, Histogram, Info, ProcessCollect
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from makegood.engine.rpc.figures import RpcFigures
+from makegood.web import rpc_metrics, service_metrics
 from makegood.web.port import Shop
-from makegood.web.service_metrics import families
 
 CONTENT_TYPE = "text/plain; version=0.0.4"
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 class Metrics:
-    """One registry of its own; labels are bounded by the routes, statuses, services, groups and functions there are."""
+    """One registry of its own; labels are bounded by the routes, statuses, services, groups and functions there are.
 
-    def __init__(self, shop: Shop) -> None:
+    `rpc` has the figures of calls to and from other processes, where there are such.
+    """
+
+    def __init__(self, shop: Shop, rpc: RpcFigures | None = None) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(_Services(shop))
+        self._registry.register(_Services(shop, rpc))
         ProcessCollector(registry=self._registry)
         build = Info("makegood_build", "What runs; its value is always 1", registry=self._registry)
         build.info({"version": version("makegood"), "python": platform.python_version()})
@@ -48,16 +52,19 @@ class Metrics:
 class _Services(Collector):
     """Reads the services' figures when Prometheus asks for them."""
 
-    def __init__(self, shop: Shop) -> None:
+    def __init__(self, shop: Shop, rpc: RpcFigures | None) -> None:
         self._shop = shop
+        self._rpc = rpc
 
     def describe(self) -> Iterable[Metric]:
         """Nothing, so that registering does not ask the shop before it runs."""
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        """Whether the process is ready, and every figure of its services, their functions and consumer groups."""
+        """Whether the process is ready, and every figure of its services and calls."""
         ready = GaugeMetricFamily("makegood_ready", "1 when the process can do its work, as /readyz says; else 0")
         ready.add_metric([], float(self._shop.ready() is None))
         yield ready
-        yield from families(list(self._shop.services()))
+        yield from service_metrics.families(list(self._shop.services()))
+        if self._rpc is not None:
+            yield from rpc_metrics.families(self._rpc)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from makegood.engine.rpc.figures import RpcFigures
 from makegood.unread import DiscardsUnread
 from makegood.web import health
 from makegood.web.app import framework
@@ -13,9 +14,9 @@ from makegood.web.port import Shop
 class Monitor:
     """The ASGI application; `drain` is called before the server stops."""
 
-    def __init__(self, shop: Shop) -> None:
+    def __init__(self, shop: Shop, rpc: RpcFigures | None = None) -> None:
         self._stopping = False
-        routes = health.routes(shop, Metrics(shop), lambda: self._stopping)
+        routes = health.routes(shop, Metrics(shop, rpc), lambda: self._stopping)
         app: Any = framework(routes)
         self._whole = DiscardsUnread(app)
 

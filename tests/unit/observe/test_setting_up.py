@@ -1,53 +1,12 @@
 """Spans reach a collector by OTLP over HTTP, and its absence hurts nobody."""
 
-import threading
 import time
-from collections.abc import Generator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from makegood.engine import tracing
 from makegood.observe import ObserveSettings, set_up
-
-
-class Collector(ThreadingHTTPServer):
-    """Takes spans as a collector does, and keeps them."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Taking)
-        self.taken: list[tuple[str, ExportTraceServiceRequest]] = []
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class _Taking(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        """Takes what a process sends."""
-        body = self.rfile.read(int(self.headers["content-length"]))
-        assert isinstance(self.server, Collector)
-        self.server.taken.append((self.path, ExportTraceServiceRequest.FromString(body)))
-        self.send_response(200)
-        self.send_header("content-length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Silently."""
-
-
-@pytest.fixture
-def collector() -> Generator[Collector]:
-    """One that runs."""
-    with Collector() as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+from tests.unit.observe.collector import Collector
 
 
 def test_spans_arrive(collector: Collector) -> None:

@@ -8,6 +8,7 @@ import grpc.aio
 import msgspec
 
 from makegood.engine.errors import OperationFailed
+from makegood.engine.rpc.figures import ServerFigures
 from makegood.engine.rpc.triple import frames
 from makegood.engine.rpc.triple.frames import GOODBYE, MAX_CALLS, MAX_FRAME, MAX_MESSAGE, Answer, Lost
 
@@ -22,7 +23,8 @@ log = logging.getLogger(__name__)
 class Answers:
     """Belongs to the task that reads the stream."""
 
-    def __init__(self, context: "grpc.aio.ServicerContext[bytes, bytes]") -> None:
+    def __init__(self, context: "grpc.aio.ServicerContext[bytes, bytes]", figures: ServerFigures) -> None:
+        self._figures = figures
         self._context: grpc.aio.ServicerContext[bytes, bytes] | None = context
         self._reader = asyncio.current_task()
         self._waiting: deque[Answer] = deque()
@@ -74,6 +76,8 @@ class Answers:
             frame = self._next()
             try:
                 if frame:
+                    self._figures.answer_frames += 1
+                    self._figures.answers += len(frame)
                     await context.write(frames.encode(frame))
             except Exception as error:
                 log.debug("a caller has gone: %r", error)

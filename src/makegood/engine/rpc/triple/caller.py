@@ -4,15 +4,17 @@ import asyncio
 from collections.abc import Collection, Iterable
 from typing import Any, TypeVar
 
+from makegood.engine import tracing
 from makegood.engine.backoff import backoff
 from makegood.engine.contracts import Operation
 from makegood.engine.deadline import Deadline
 from makegood.engine.errors import DeadlineExceeded, ServiceUnavailable
 from makegood.engine.registry.port import Provider, Registry
+from makegood.engine.rpc.figures import ClientFigures
 from makegood.engine.rpc.triple.choosing import Candidate, choose
 from makegood.engine.rpc.triple.frames import Lost, NotTaken
 from makegood.engine.rpc.triple.link import Link, request_bytes
-from makegood.engine.rpc.triple.names import address_of, interface, interface_of
+from makegood.engine.rpc.triple.names import address_of, interface, interface_of, span_of
 from makegood.engine.world import World
 
 Q = TypeVar("Q")
@@ -27,9 +29,10 @@ GRACE = 10.0
 
 
 class _Providers:
-    """Those of one interface."""
+    """Those of one service."""
 
-    def __init__(self) -> None:
+    def __init__(self, service: str) -> None:
+        self.service = service
         self.candidates: list[Candidate] = []
         self.some = asyncio.Event()
         self.turn = 0
@@ -49,6 +52,7 @@ class TripleCaller:
     def __init__(self, registry: Registry, world: World) -> None:
         self._registry = registry
         self._world = world
+        self.figures = ClientFigures()
         self._providers: dict[str, _Providers] = {}
         self._watching: dict[str, asyncio.Lock] = {}
         self._links: dict[str, Link] = {}
@@ -57,9 +61,26 @@ class TripleCaller:
 
     async def call(self, operation: Operation[Q, A], request: Q, deadline: Deadline) -> A:
         """The answer of one provider. Raises as `Caller` says."""
+        figures, clock = self.figures.of(operation), asyncio.get_running_loop().time
+        began = clock()
+        ask = self._traced if tracing.current() else self._ask
+        try:
+            answer = await ask(operation, request, deadline)
+        except BaseException as error:
+            figures.ended(clock() - began, error)
+            raise
+        figures.ended(clock() - began)
+        return answer
+
+    async def _traced(self, operation: Operation[Q, A], request: Q, deadline: Deadline) -> A:
+        name, attributes = span_of(operation)
+        with tracing.span(name, "client", attributes):
+            return await self._ask(operation, request, deadline)
+
+    async def _ask(self, operation: Operation[Q, A], request: Q, deadline: Deadline) -> A:
         body = request_bytes(operation, request)
         key = operation.route(request) if operation.route is not None else None
-        providers = self._providers.get(interface_of(operation)) or await self._watched(interface_of(operation))
+        providers = self._providers.get(interface_of(operation)) or await self._watched(operation.service)
         failures = 0
         tried: dict[str, None] = {}
         while True:
@@ -72,11 +93,12 @@ class TripleCaller:
                 failures += 1
                 tried[link.address] = None
                 await self._pause(providers, tried, failures, deadline, error)
+                self.figures.repeated(operation.service)
 
     async def know(self, services: Iterable[str]) -> None:
         """Watches for the providers of these services, so that the first call finds them."""
         for service in services:
-            await self._watched(interface(service))
+            await self._watched(service)
 
     def missing(self, services: Iterable[str]) -> list[str]:
         """Which of these services have no provider now."""
@@ -91,6 +113,7 @@ class TripleCaller:
         for providers in self._providers.values():
             providers.candidates = []
             providers.some.set()
+            self.figures.providers[providers.service] = 0
         await asyncio.gather(*[link.close(0.0) for link in links], *self._leaving.values(), return_exceptions=True)
 
     async def _choose(
@@ -135,10 +158,11 @@ class TripleCaller:
             raise error
         await asyncio.sleep(pause)
 
-    async def _watched(self, name: str) -> _Providers:
+    async def _watched(self, service: str) -> _Providers:
+        name = interface(service)
         async with self._watching.setdefault(name, asyncio.Lock()):
             if name not in self._providers:
-                providers = _Providers()
+                providers = _Providers(service)
                 await self._registry.watch(name, lambda told: self._take(name, providers, told))
         return self._providers[name]
 
@@ -147,6 +171,7 @@ class TripleCaller:
             return
         self._providers[name] = providers
         providers.candidates = [Candidate(self._link(address_of(one.host, one.port)), one.weight) for one in told]
+        self.figures.providers[providers.service] = len(told)
         if providers.candidates:
             providers.some.set()
         used = {one.link.address for each in self._providers.values() for one in each.candidates}
@@ -156,7 +181,7 @@ class TripleCaller:
     def _link(self, address: str) -> Link:
         link = self._links.get(address)
         if link is None:
-            link = self._links[address] = Link(address)
+            link = self._links[address] = Link(address, self.figures)
         return link
 
     def _leave(self, link: Link) -> None:

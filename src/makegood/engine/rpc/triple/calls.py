@@ -9,8 +9,10 @@ from makegood.engine import tracing
 from makegood.engine.contracts import Operation
 from makegood.engine.deadline import Deadline
 from makegood.engine.errors import Overloaded
+from makegood.engine.rpc.figures import CallFigures, ServerFigures
 from makegood.engine.rpc.port import Handler
 from makegood.engine.rpc.triple.frames import NotTaken
+from makegood.engine.rpc.triple.names import span_of
 
 MOST_UNDER_WAY = 20_000
 """Most calls of other processes that are answered at a time; one more is refused."""
@@ -30,8 +32,9 @@ class Offered(NamedTuple):
 class Calls:
     """Begins them, none while `stopping`. For one event loop."""
 
-    def __init__(self) -> None:
-        self._running: dict[asyncio.Future[Any], None] = {}
+    def __init__(self, figures: ServerFigures) -> None:
+        self._figures = figures
+        self._running: dict[asyncio.Future[Any], tuple[CallFigures, float]] = {}
         self._idle = asyncio.Event()
         self._idle.set()
         self.stopping = False
@@ -41,12 +44,18 @@ class Calls:
 
         Raises NotTaken when it is not answered here or the process stops, and Overloaded.
         """
-        if self.stopping or offered is None:
-            raise NotTaken("this process does not answer that, or is stopping: ask another")
-        if len(self._running) >= MOST_UNDER_WAY:
-            raise Overloaded(f"{len(self._running)} calls are under way here; ask again later")
-        future = _begun(offered.handler, request, Deadline.after(min(seconds, LONGEST)), tracing.incoming(trace))
-        self._running[future] = None
+        if offered is None:
+            raise NotTaken("this process does not answer that: ask another")
+        figures = self._figures.of(offered.operation)
+        seconds = min(seconds, LONGEST)
+        deadline = Deadline.after(seconds)
+        try:
+            self._admit()
+            future = _begun(offered, request, deadline, tracing.incoming(trace))
+        except Exception as error:
+            figures.refused(error)
+            raise
+        self._running[future] = (figures, deadline.at - seconds)
         self._idle.clear()
         future.add_done_callback(self._ended)
         return future
@@ -59,19 +68,43 @@ class Calls:
         except TimeoutError:
             log.warning("%d calls of other processes still run %s s after the stop", len(self._running), grace)
 
+    def _admit(self) -> None:
+        if self.stopping:
+            raise NotTaken("this process is stopping: ask another")
+        if len(self._running) >= MOST_UNDER_WAY:
+            raise Overloaded(f"{len(self._running)} calls are under way here; ask again later")
+
     def _ended(self, future: "asyncio.Future[Any]") -> None:
-        del self._running[future]
+        figures, began = self._running.pop(future)
         if not self._running:
             self._idle.set()
-        if not future.cancelled():
-            future.exception()  # somebody has looked at it, though its caller may have gone
+        figures.ended(asyncio.get_running_loop().time() - began, _error_of(future))
 
 
-def _begun(handler: Handler, request: Any, deadline: Deadline, trace: str) -> "asyncio.Future[Any]":
+def _begun(offered: Offered, request: Any, deadline: Deadline, trace: str) -> "asyncio.Future[Any]":
     if not trace:
-        return _future(handler(request, deadline))
-    with tracing.using(trace):
-        return _future(handler(request, deadline))
+        return _future(offered.handler(request, deadline))
+    name, attributes = span_of(offered.operation)
+    span = tracing.tracer().begin(name, "server", trace, attributes=attributes)
+    try:
+        with tracing.using(span.context):
+            future = _future(offered.handler(request, deadline))
+    except Exception as error:
+        _end(span, error)
+        raise
+    future.add_done_callback(lambda done: _end(span, _error_of(done)))
+    return future
+
+
+def _end(span: tracing.Span, error: BaseException | None) -> None:
+    if error is not None:
+        span.fail(f"{type(error).__name__}: {error}")
+    span.end()
+
+
+def _error_of(future: "asyncio.Future[Any]") -> BaseException | None:
+    """Why there is no answer. That somebody has looked keeps asyncio calm though the caller may have gone."""
+    return asyncio.CancelledError() if future.cancelled() else future.exception()
 
 
 def _future(answer: Awaitable[Any]) -> "asyncio.Future[Any]":

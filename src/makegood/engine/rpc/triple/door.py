@@ -6,6 +6,7 @@ from typing import Any
 
 from makegood.engine.contracts import Operation
 from makegood.engine.registry.port import DEFAULT_WEIGHT, Provider, Registry
+from makegood.engine.rpc.figures import ServerFigures
 from makegood.engine.rpc.port import Handler
 from makegood.engine.rpc.triple.names import interface_of
 from makegood.engine.rpc.triple.server import TripleServer
@@ -33,6 +34,7 @@ class TripleDoor:
         weight: int = DEFAULT_WEIGHT,
         leave: float = LEAVE,
     ) -> None:
+        self.figures = ServerFigures()
         self._registry = registry
         self._host, self._advertised, self._port = host, advertised, port
         self._weight, self._leave = weight, leave
@@ -44,7 +46,7 @@ class TripleDoor:
 
         Raises OSError when the port is taken, ValueError when the `.proto` files and the code differ.
         """
-        self._server = TripleServer(offers)
+        self._server = TripleServer(offers, self.figures)
         provider = Provider(self._advertised, await self._server.start(self._host, self._port), self._weight)
         for interface in dict.fromkeys(interface_of(operation) for operation in offers):
             self._entries.append((interface, provider))

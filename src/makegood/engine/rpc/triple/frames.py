@@ -91,6 +91,8 @@ LEAVING = Answer(GOODBYE, NotTaken.__name__, NOTHING, "the process stops")
 encode: Callable[[Any], bytes] = msgspec.msgpack.Encoder().encode
 asks = msgspec.msgpack.Decoder(list[Ask])
 answers = msgspec.msgpack.Decoder(list[Answer])
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError)
+"""What decoding raises: msgspec lets text that is no UTF-8 through as what it is."""
 
 
 @lru_cache(maxsize=1024)

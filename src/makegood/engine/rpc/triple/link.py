@@ -6,6 +6,7 @@ from typing import Any
 
 from makegood.engine.contracts import Operation
 from makegood.engine.deadline import Deadline
+from makegood.engine.rpc.figures import ClientFigures
 from makegood.engine.rpc.triple.channel import open_channel
 from makegood.engine.rpc.triple.frames import NotTaken
 from makegood.engine.rpc.triple.health import Health
@@ -23,11 +24,11 @@ class Link:
     Operations of makegood's services go on a stream of frames, those of foreign interfaces as protobuf.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, figures: ClientFigures) -> None:
         self.address = address
         self._health = Health()
         self._channel = open_channel(address)
-        self._stream = Stream(address, self._channel, self._health)
+        self._stream = Stream(address, self._channel, self._health, figures)
         self._unary = Unary(address, self._channel, self._health)
         self._closed = False
 

@@ -1,11 +1,13 @@
 """What services, operations and processes are called on the wire."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 from makegood.engine.contracts import Operation
 from makegood.engine.rpc.protobuf.naming import camel
 from makegood.engine.rpc.protobuf.proto import PACKAGE
+from makegood.engine.tracing import Value
 
 CALLS = "/makegood.rpc.Calls/Exchange"
 """The method by which makegood's own processes speak to each other, whatever services they run."""
@@ -34,6 +36,12 @@ def method_of(operation: Operation[Any, Any]) -> str:
     """`/makegood.Stock/Deduct`; of a foreign interface, the name exactly as it is."""
     name = operation.name if is_foreign(operation) else camel(operation.name)
     return f"/{interface_of(operation)}/{name}"
+
+
+def span_of(operation: Operation[Any, Any]) -> tuple[str, Mapping[str, Value]]:
+    """Name and attributes of a call's spans: https://opentelemetry.io/docs/specs/semconv/rpc/rpc-spans/."""
+    service, _, method = method_of(operation)[1:].partition("/")
+    return f"{service}/{method}", {"rpc.system": "grpc", "rpc.service": service, "rpc.method": method}
 
 
 def address_of(host: str, port: int) -> str:

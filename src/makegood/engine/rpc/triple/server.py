@@ -8,10 +8,10 @@ from typing import Any
 
 import grpc
 import grpc.aio
-import msgspec
 
 from makegood.engine.contracts import Operation
 from makegood.engine.errors import OperationFailed
+from makegood.engine.rpc.figures import ServerFigures
 from makegood.engine.rpc.port import Handler
 from makegood.engine.rpc.triple import frames
 from makegood.engine.rpc.triple.answers import Answers, answer_of
@@ -39,10 +39,11 @@ log = logging.getLogger(__name__)
 class TripleServer(grpc.GenericRpcHandler):
     """One port for all services of a process."""
 
-    def __init__(self, offers: Mapping[Operation[Any, Any], Handler]) -> None:
-        """Raises ValueError when the `.proto` files and the code differ."""
+    def __init__(self, offers: Mapping[Operation[Any, Any], Handler], figures: ServerFigures | None = None) -> None:
+        """Counts what it does in `figures`. Raises ValueError when the `.proto` files and the code differ."""
+        self.figures = figures or ServerFigures()
         self._offers = {str(operation): Offered(operation, handler) for operation, handler in offers.items()}
-        self._calls = Calls()
+        self._calls = Calls(self.figures)
         self._open: dict[Answers, None] = {}
         self._methods = unary_methods(list(self._offers.values()), self._calls)
         self._methods[CALLS] = grpc.stream_stream_rpc_method_handler(self._stream)
@@ -71,15 +72,16 @@ class TripleServer(grpc.GenericRpcHandler):
         return self._methods.get(str(handler_call_details.method))
 
     async def _stream(self, _: object, context: "grpc.aio.ServicerContext[bytes, bytes]") -> None:
-        answers = Answers(context)
+        answers = Answers(context, self.figures)
         self._open[answers] = None
+        self.figures.streams += 1
         try:
             if self._calls.stopping:
                 answers.give(frames.LEAVING)
             while isinstance(frame := await context.read(), bytes):  # pyright: ignore[reportUnnecessaryIsInstance] - its end is none
                 self._take(frame, answers)
             await answers.sent()
-        except msgspec.MsgspecError as error:
+        except frames.UNREADABLE as error:
             await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, f"no frame of questions: {error}")
         except asyncio.CancelledError:
             if not answers.unread:
@@ -87,20 +89,24 @@ class TripleServer(grpc.GenericRpcHandler):
             await _abort(context, grpc.StatusCode.RESOURCE_EXHAUSTED, "you do not read your answers")
         finally:
             del self._open[answers]
+            self.figures.streams -= 1
             answers.end()
 
     def _take(self, frame: bytes, answers: Answers) -> None:
-        for ask in frames.asks.decode(frame):
+        asks = frames.asks.decode(frame)
+        offered = [self._offers.get(ask.operation) for ask in asks]
+        # Who asks for what nobody offers adds no name to the figures.
+        self.figures.carried([one.operation.service for one in offered if one is not None])
+        for ask, one in zip(asks, offered, strict=True):
             answers.owe()
             try:
-                future = self._begin(ask)
+                future = self._begin(ask, one)
             except Exception as error:
                 answers.give(_refused(ask, error))
             else:
                 future.add_done_callback(partial(_ended, ask.number, answers))
 
-    def _begin(self, ask: Ask) -> "asyncio.Future[Any]":
-        offered = self._offers.get(ask.operation)
+    def _begin(self, ask: Ask, offered: Offered | None) -> "asyncio.Future[Any]":
         request = _decoded(offered.operation, ask) if offered is not None else None
         return self._calls.begin(offered, request, ask.remaining / 1000, ask.trace)
 
@@ -125,5 +131,5 @@ def _refused(ask: Ask, error: Exception) -> Answer:
 def _decoded(operation: Operation[Any, Any], ask: Ask) -> Any:
     try:
         return frames.decoder(operation.request).decode(ask.request)
-    except msgspec.MsgspecError as error:
+    except frames.UNREADABLE as error:
         raise OperationFailed(f"{ask.operation} cannot be asked this: {error}") from error

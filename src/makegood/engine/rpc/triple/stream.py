@@ -16,6 +16,7 @@ from makegood.engine.alarm import Alarm
 from makegood.engine.contracts import Operation
 from makegood.engine.deadline import Deadline
 from makegood.engine.errors import DeadlineExceeded, EngineError, OperationFailed, Overloaded
+from makegood.engine.rpc.figures import ClientFigures
 from makegood.engine.rpc.triple import frames
 from makegood.engine.rpc.triple.channel import CONNECT, Unreachable, reached
 from makegood.engine.rpc.triple.frames import MAX_CALLS, MAX_FRAME, MAX_MESSAGE, Answer, Ask, Lost, NotTaken
@@ -41,11 +42,12 @@ class _Question:
 class Stream:
     """Opened by the first question, and again by the first after it broke. For one event loop."""
 
-    def __init__(self, address: str, channel: "grpc.aio.Channel", health: Health) -> None:
+    def __init__(self, address: str, channel: "grpc.aio.Channel", health: Health, figures: ClientFigures) -> None:
         self._address = address
         self._call = channel.stream_stream(CALLS)
         self._channel = channel
         self._health = health
+        self._figures = figures
         self._questions: dict[int, _Question] = {}
         self._waiting: deque[int] = deque()
         self._some = asyncio.Event()
@@ -96,7 +98,7 @@ class Stream:
             await self._converse()
         except (TimeoutError, Unreachable):
             why = "no connection could be made"
-        except (grpc.RpcError, msgspec.MsgspecError) as error:
+        except (grpc.RpcError, *frames.UNREADABLE) as error:
             why = f"{type(error).__name__}: {getattr(error, 'details', str)() or error}"
         finally:
             self._running = None
@@ -107,9 +109,11 @@ class Stream:
     async def _converse(self) -> None:
         call = self._call()
         writing = asyncio.get_running_loop().create_task(self._write(call), name=f"asking {self._address}")
+        self._figures.streams += 1
         try:
             await self._read(call)
         finally:
+            self._figures.streams -= 1
             writing.cancel()
             call.cancel()
             await asyncio.gather(writing, return_exceptions=True)
@@ -130,6 +134,7 @@ class Stream:
 
     def _next(self) -> list[Ask]:
         frame: list[Ask] = []
+        services: list[str] = []
         size = 0
         now = asyncio.get_running_loop().time()
         while self._waiting and len(frame) < MAX_CALLS and size < MAX_FRAME:
@@ -140,10 +145,12 @@ class Stream:
                 continue
             question.sent = True
             size += len(question.body)
+            services.append(question.operation.service)
             left = max(1, int((question.deadline.at - now) * 1000))
             frame.append(Ask(number, str(question.operation), left, question.trace, msgspec.Raw(question.body)))
         if not self._waiting:
             self._some.clear()
+        self._figures.carried(services)
         return frame
 
     async def _read(self, call: "grpc.aio.StreamStreamCall[bytes, bytes]") -> None:
@@ -174,7 +181,7 @@ class Stream:
                 question.answer.set_result(frames.decoder(question.operation.answer).decode(answer.body))
                 return
             error: EngineError = frames.error_of(answer)
-        except msgspec.MsgspecError as wrong:
+        except frames.UNREADABLE as wrong:
             error = OperationFailed(f"{question.operation} was answered what it cannot be: {wrong}")
         if isinstance(error, NotTaken):
             self._health.rest(asyncio.get_running_loop().time())
