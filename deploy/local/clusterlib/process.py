@@ -5,7 +5,6 @@ import json
 import os
 import select
 import signal
-import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -186,18 +185,26 @@ def _stat(pid: int) -> _Stat:
 
 
 def _await_end(identity: Identity, seconds: float) -> bool:
-    """Whether it ended in time."""
+    """Whether it ended in time, with all of its threads: until then its ports are taken."""
     try:
         descriptor = os.pidfd_open(identity.pid)
     except ProcessLookupError:
         return True
     try:
-        # Readable once it ends; the look at /proc tells whether it is still the same one.
+        # It may be another process by now: then this one has ended.
+        if not _is(identity):
+            return True
         poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
-        until = time.monotonic() + seconds
-        while is_alive(identity) and (left := until - time.monotonic()) > 0:
-            poll.poll(left * 1000)
+        poll.register(descriptor, select.POLLIN)  # readable once the last thread has ended
+        poll.poll(seconds * 1000)
         return not is_alive(identity)
     finally:
         os.close(descriptor)
+
+
+def _is(identity: Identity) -> bool:
+    """Whether the process with this pid, dead or alive, is that one."""
+    try:
+        return _stat(identity.pid).started == identity.started
+    except (FileNotFoundError, ProcessLookupError):
+        return False
