@@ -65,6 +65,35 @@ async def test_the_broker_is_killed(own: OwnRocketmq, broker: RocketmqBroker) ->
         await traffic.stop()
 
 
+async def test_order_outlives_the_broker(own: OwnRocketmq, broker: RocketmqBroker) -> None:
+    """An ordered group hears the messages of each sequence in their order, though the broker dies between them."""
+    heard: dict[str, dict[int, None]] = {"a": {}, "b": {}, "c": {}}
+
+    async def publish() -> None:
+        for number in range(60):
+            for sequence in heard:
+                await _insist(broker, Message("steps", f"{sequence}{number}", b"%d" % number, sequence=sequence))
+            await asyncio.sleep(0.05)
+
+    async def hear() -> None:
+        while any(len(numbers) < 60 for numbers in heard.values()):
+            try:
+                for one in (deliveries := await subscription.receive(32, 2.0)):
+                    heard[one.message.sequence][int(one.message.body)] = None
+                await subscription.acknowledge(deliveries)
+            except BrokerUnavailable:
+                await asyncio.sleep(0.2)
+
+    subscription = await broker.subscribe("book", {"steps": frozenset()}, ordered=True)
+    work = asyncio.gather(publish(), hear())
+    await asyncio.sleep(2)
+    await asyncio.to_thread(own.kill, "broker")
+    await asyncio.sleep(1)
+    await asyncio.to_thread(own.start, "broker")
+    await asyncio.wait_for(work, DRAINING)
+    assert {sequence: list(numbers) for sequence, numbers in heard.items()} == {one: list(range(60)) for one in heard}
+
+
 async def test_the_name_server_is_killed(own: OwnRocketmq, broker: RocketmqBroker) -> None:
     """Messages flow on while there is no name server, over the time after which routes are looked at again."""
     traffic = Traffic(broker, "nameless", "points")
@@ -125,6 +154,15 @@ async def test_failures_are_told_in_time(own: OwnRocketmq, broker: RocketmqBroke
     assert time.monotonic() - began < 15
     await asyncio.wait_for(late.close(), 5)
     await asyncio.to_thread(own.start, "broker")
+
+
+async def _insist(broker: RocketmqBroker, message: Message) -> None:
+    """Publishes until it is stored, as the outbox does."""
+    while True:
+        try:
+            return await broker.publish([message])
+        except BrokerUnavailable:
+            await asyncio.sleep(0.1)
 
 
 async def _receive_all(subscription: Subscription) -> None:

@@ -142,9 +142,11 @@ class CrashingBroker(EmbeddedBroker):
         await super().publish(messages)
         self.crash.after(due)
 
-    async def subscribe(self, group: str, topics: Mapping[str, frozenset[str]]) -> EmbeddedSubscription:
+    async def subscribe(
+        self, group: str, topics: Mapping[str, frozenset[str]], *, ordered: bool = False
+    ) -> EmbeddedSubscription:
         """Joins a group."""
-        subscription = await super().subscribe(group, topics)
+        subscription = await super().subscribe(group, topics, ordered=ordered)
         return CrashingSubscription(subscription, group, self.crash)
 
 

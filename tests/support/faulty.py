@@ -153,11 +153,13 @@ class FaultyBroker:
             raise BrokerUnavailable("on command")
         await self.inner.declare(groups)
 
-    async def subscribe(self, group: str, topics: Mapping[str, frozenset[str]]) -> Subscription:
+    async def subscribe(
+        self, group: str, topics: Mapping[str, frozenset[str]], *, ordered: bool = False
+    ) -> Subscription:
         """As the inner broker, unless it is away."""
         if self.faults.away or self.closed:
             raise BrokerUnavailable("on command")
-        return FaultySubscription(await self.inner.subscribe(group, topics), self)
+        return FaultySubscription(await self.inner.subscribe(group, topics, ordered=ordered), self)
 
     async def close(self) -> None:
         """Closes the inner broker."""

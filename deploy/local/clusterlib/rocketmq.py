@@ -37,7 +37,7 @@ configStorePath={folder}/namesrv.properties
 """
 BROKER_SETTINGS = """\
 brokerClusterName=DefaultCluster
-brokerName=broker-a
+brokerName={name}
 brokerId=0
 brokerRole=ASYNC_MASTER
 flushDiskType={flush}_FLUSH
@@ -92,8 +92,8 @@ def name_server(site: Site) -> Program:
     )
 
 
-def broker(site: Site) -> Program:
-    """Keeps the messages, and serves them through its proxy."""
+def broker(site: Site, name: str = "broker-a") -> Program:
+    """Keeps the messages, and serves them through its proxy; its name is its own at the site's name server."""
     folder, port = site.folder / "broker", site.ports["broker"]
     files = ["-bc", f"{folder}/server.conf", "-pc", f"{folder}/proxy.json"]
     main = ["org.apache.rocketmq.proxy.ProxyStartup", "-pm", "local", "-n", site.address("name-server"), *files]
@@ -103,7 +103,7 @@ def broker(site: Site) -> Program:
         command=partial(_java, site, folder, BROKER, main),
         ports=[port, port - 2, port + 1, site.ports["proxy"], site.ports["proxy-remoting"]],
         missing=partial(_broker_missing, site),
-        prepare=partial(_prepare_broker, site, folder),
+        prepare=partial(_prepare_broker, site, folder, name),
         environment={"ROCKETMQ_HOME": str(folder)},
         stop_seconds=60.0,
     )
@@ -127,10 +127,15 @@ def _prepare(folder: Path, file: str, settings: str) -> None:
         (folder / "conf" / f"rmq.{name}.logback.xml").write_text(LOGBACK.format(file=folder / "log" / f"{name}.log"))
 
 
-def _prepare_broker(site: Site, folder: Path) -> None:
+def _prepare_broker(site: Site, folder: Path, name: str) -> None:
     port = site.ports["broker"]
     settings = BROKER_SETTINGS.format(
-        flush=site.flush, port=port, replicas=port + 1, name_server=site.address("name-server"), folder=folder
+        name=name,
+        flush=site.flush,
+        port=port,
+        replicas=port + 1,
+        name_server=site.address("name-server"),
+        folder=folder,
     )
     _prepare(folder, "server.conf", settings)
     proxy = {
@@ -139,6 +144,8 @@ def _prepare_broker(site: Site, folder: Path) -> None:
         "grpcServerPort": site.ports["proxy"],
         "remotingListenPort": site.ports["proxy-remoting"],
         "localServeAddr": "127.0.0.1",
+        # Off by default: then it asks the broker about each acknowledgement by itself.
+        "enableBatchAck": True,
     }
     (folder / "proxy.json").write_text(json.dumps(proxy, indent=2) + "\n")
 

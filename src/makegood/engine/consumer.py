@@ -33,7 +33,9 @@ class Consumer:
         """Consumes for ever; while the broker is away it joins again, while the database is away it stops polling."""
         while True:
             try:
-                subscription = await self._broker.subscribe(self._inbox.group, self._topics)
+                subscription = await self._broker.subscribe(
+                    self._inbox.group, self._topics, ordered=self._inbox.ordered
+                )
                 await self._consume(subscription)
             except BrokerUnavailable as error:
                 self._failures += 1

@@ -16,17 +16,20 @@ class Messaging:
         self._world = world
 
     async def convert_and_send(
-        self, topic: str, payload: object, *, key: str = "", tag: str = "", delay: float = 0.0
+        self, topic: str, payload: object, *, key: str = "", tag: str = "", delay: float = 0.0, sequence: str = ""
     ) -> str:
         """Sends str, bytes, a struct or a JSON-able object; returns the message's id once the broker has stored it.
 
-        `delay` in seconds. Raises TypeError for another payload, ValueError for one that is too large or a topic that
-        cannot be, and BrokerUnavailable when nobody knows whether it is stored: send it again.
+        `delay` in seconds. Messages of a topic with the same `sequence` reach listeners that are `ordered` in the
+        order in which they were sent, each after the one before had returned; they have no delay. Raises TypeError for
+        another payload, ValueError for one that is too large or a topic that cannot be, and BrokerUnavailable when
+        nobody knows whether it is stored: send it again.
         """
         if delay < 0:
             raise ValueError(f"delay is {delay}: use 0 or more seconds")
         body, kind = convert(payload)
         message_id = self._world.random_bytes(16).hex()
         deliver_at = self._world.now() + int(delay * 1000) if delay else 0
-        await self._broker.publish([Message(topic, message_id, body, tag, key, {FORMAT: kind}, deliver_at)])
+        message = Message(topic, message_id, body, tag, key, {FORMAT: kind}, deliver_at, sequence)
+        await self._broker.publish([message])
         return message_id

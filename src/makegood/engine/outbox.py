@@ -4,6 +4,10 @@ The events of one commit with the same topic and tag are one row, written in tha
 process that committed the row relays it from memory; nothing is read back. A published row is deleted inside a
 later commit. A crash between publishing and deleting sends the message again: listeners bear repeats. Rows that a
 dead process left are taken over when their lease runs out, or at once by a process that knows it is alone.
+
+Messages with a sequence are published in the order in which this process committed them. That order does not reach
+over processes: what a process had not published when it died, or had no room for in memory, may come after what
+others, or its own next life, committed later. Each is published, some twice, none is passed over.
 """
 
 import asyncio
@@ -244,6 +248,7 @@ def _message_row(tx: BaseTransaction, sent: Sent, traces: dict[int, list[str]]) 
     body, kind = messages.convert(sent.payload)
     at = tx.now + int(sent.delay * 1000) if sent.delay else 0
     row = _row(tx, sent.topic, sent.tag, sent.key, body, messages.traced_format(kind, sent.trace), at)
+    row.sequence = sent.sequence
     _remember(traces, row, [sent.trace])
     return row
 
@@ -281,4 +286,6 @@ def _row(tx: BaseTransaction, topic: str, tag: str, key: str, body: bytes, kind:
 
 def _message(row: Outbox) -> Message:
     properties = messages.properties_of(row.format)
-    return Message(row.topic, str(row.message_id), row.body, row.tag, row.message_key, properties, row.deliver_at)
+    return Message(
+        row.topic, str(row.message_id), row.body, row.tag, row.message_key, properties, row.deliver_at, row.sequence
+    )

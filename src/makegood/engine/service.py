@@ -60,7 +60,10 @@ class AsyncOperationSpec:
 
 @dataclass(frozen=True)
 class ListenerSpec:
-    """Who hears what; `idempotent` listeners have a natural key for their effect and need no inbox row."""
+    """Who hears what; `idempotent` listeners have a natural key for their effect and need no inbox row.
+
+    `ordered` ones hear the messages of a sequence in the order in which they were sent.
+    """
 
     topic: str
     tag: str
@@ -69,6 +72,7 @@ class ListenerSpec:
     function: Callable[..., None]
     idempotent: bool
     batched: bool
+    ordered: bool = False
 
 
 @dataclass(frozen=True)
@@ -190,7 +194,13 @@ def listener(
 
 @overload
 def listener(
-    source: str, group: str | None = None, *, payload: type[E], tag: str = "", idempotent: bool = False
+    source: str,
+    group: str | None = None,
+    *,
+    payload: type[E],
+    tag: str = "",
+    idempotent: bool = False,
+    ordered: bool = False,
 ) -> Callable[[ListenerFunction[S, E]], ListenerFunction[S, E]]: ...
 
 
@@ -201,19 +211,26 @@ def listener(
     payload: Any = None,
     tag: str = "",
     idempotent: bool = False,
+    ordered: bool = False,
 ) -> Callable[[ListenerFunction[S, Any]], ListenerFunction[S, Any]]:
     """Hears an event of a service, or whatever is sent to a topic; the group is the service's name if not given.
 
     Each event takes effect once: the engine remembers it in the inbox, unless the listener is `idempotent`
     because its effect has a key of its own.
+
+    An `ordered` listener hears the messages of one sequence (`tx.send(…, sequence=…)`) in the order in which they
+    were sent: while it fails for one, the later ones of that sequence wait with it; when that one is given up, they
+    go on. It is the only listener of its group, and not `idempotent`: a repeat would come out of order.
     """
+    if ordered and idempotent:
+        raise ValueError(f"a listener of {source} is ordered and idempotent: leave one of them, repeats have no order")
     if isinstance(source, Event):
         topic, tag, payload = source.topic, source.tag, source.payload
     else:
         topic = source
 
     def mark(function: ListenerFunction[S, Any]) -> ListenerFunction[S, Any]:
-        spec = ListenerSpec(topic, tag, payload, group, function, idempotent, isinstance(source, Event))
+        spec = ListenerSpec(topic, tag, payload, group, function, idempotent, isinstance(source, Event), ordered)
         return _marked(function, spec)
 
     return mark

@@ -22,6 +22,7 @@ class Outbox(msgspec.Struct):
     body: bytes
     deliver_at: int
     due_at: int
+    sequence: Short = ""
 
 
 class Inbox(msgspec.Struct):
@@ -34,7 +35,10 @@ class Inbox(msgspec.Struct):
 
 
 class SetAside(msgspec.Struct):
-    """An event whose listener failed. `due_at` NULL: buried, until a person replays it."""
+    """An event whose listener failed. `due_at` NULL: buried, until a person replays it.
+
+    Those of one group, topic and `sequence` that have a `place` take effect in its order.
+    """
 
     group_name: Name
     topic: Name
@@ -47,6 +51,8 @@ class SetAside(msgspec.Struct):
     last_at: int
     due_at: int | None
     error: str
+    sequence: Short = ""
+    place: int | None = None
 
 
 class TaskRow(msgspec.Struct):
@@ -87,7 +93,7 @@ class EngineTables:
             "set_aside",
             SetAside,
             key=("group_name", "topic", "event_id"),
-            indexes=(("due_at",),),
+            indexes=(("due_at",), ("sequence", "place")),
         )
         self.tasks = Table[TaskRow, tuple[str, str]](
             schema, "tasks", TaskRow, key=("kind", "task_key"), indexes=(("due_at",), ("leased_by",), ("state",))

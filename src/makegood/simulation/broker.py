@@ -1,7 +1,7 @@
 """The shop's own broker in the simulated world, and an unreliable way to it.
 
 The broker is the embedded one, with its store in memory: what was stored survives its crash. Between it and a consumer
-messages are late, doubled and out of order.
+messages are late, doubled and out of order, but those of a sequence are only doubled.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -86,11 +86,13 @@ class RemoteBroker:
         """Has the broker know these groups; raises BrokerUnavailable."""
         await self.ask("declare", lambda broker: broker.declare(groups), TIMEOUT)
 
-    async def subscribe(self, group: str, topics: Mapping[str, frozenset[str]]) -> "RemoteSubscription":
+    async def subscribe(
+        self, group: str, topics: Mapping[str, frozenset[str]], *, ordered: bool = False
+    ) -> "RemoteSubscription":
         """Joins a group. The broker notices when this process has died."""
 
         async def join(broker: EmbeddedBroker) -> tuple[EmbeddedBroker, Subscription]:
-            subscription = await broker.subscribe(group, topics)
+            subscription = await broker.subscribe(group, topics, ordered=ordered)
             # Known to the broker as this connection, whatever becomes of the answer.
             self._life.on_death(lambda: self._leave(broker, subscription))
             return broker, subscription
@@ -175,10 +177,12 @@ class UnreliableBroker:
         self._life.check()
         await self._inner.declare(groups)
 
-    async def subscribe(self, group: str, topics: Mapping[str, frozenset[str]]) -> Subscription:
+    async def subscribe(
+        self, group: str, topics: Mapping[str, frozenset[str]], *, ordered: bool = False
+    ) -> Subscription:
         """As the inner broker."""
         self._life.check()
-        inner = await self._inner.subscribe(group, topics)
+        inner = await self._inner.subscribe(group, topics, ordered=ordered)
         return UnreliableSubscription(inner, group, self._life, self._world)
 
     async def close(self) -> None:
@@ -204,7 +208,7 @@ class UnreliableSubscription:
         faults = self._world.faults
         in_time: list[Delivery] = []
         for delivery in deliveries:
-            if faults.happens(Fault.DELIVERY_LATE, self._where):
+            if not delivery.message.sequence and faults.happens(Fault.DELIVERY_LATE, self._where):
                 await self._inner.defer([delivery], LATE * faults.size(Fault.DELIVERY_LATE) ** 2)
             else:
                 in_time.append(delivery)
@@ -212,7 +216,8 @@ class UnreliableSubscription:
                     self._again.append(delivery)
         if self._again and self._world.chance.random() < 0.5:
             in_time.append(self._again.pop(0))
-        if len(in_time) > 1 and faults.happens(Fault.DELIVERY_SHUFFLED, self._where):
+        shuffled = len(in_time) > 1 and not any(delivery.message.sequence for delivery in in_time)
+        if shuffled and faults.happens(Fault.DELIVERY_SHUFFLED, self._where):
             self._world.chance.shuffle(in_time)
         self._note("receives", in_time)
         if in_time and self._life.reaches(Moment.AFTER_RECEIVE):

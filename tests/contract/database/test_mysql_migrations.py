@@ -25,7 +25,7 @@ from tests.contract.database.mysql_server import MysqlPlace, schema_on
 pytestmark = pytest.mark.cluster
 SERVICE = Payments
 SCRIPTS = migrations_of(SERVICE)
-REVISIONS = ["payments_0001", "payments_0002", "engine_0001"]
+REVISIONS = ["payments_0001", "payments_0002", "engine_0001", "engine_0002"]
 STOPS = range(1, 34, 4)
 """Before which of its statements a migration is stopped."""
 
@@ -115,7 +115,7 @@ def test_killed_between_statements(place: MysqlPlace) -> None:
         child.join(60)
         assert child.exitcode == -signal.SIGKILL
     assert "outbox" in [name for (name,) in place.query("SHOW TABLES")]
-    assert missing_revisions(place.sqlalchemy_url, SERVICE.schema, SCRIPTS) == ["engine_0001"]
+    assert missing_revisions(place.sqlalchemy_url, SERVICE.schema, SCRIPTS) == ["engine_0001", "engine_0002"]
     assert migrate(place.sqlalchemy_url, SERVICE.schema, SCRIPTS)
     assert differences(place, SERVICE) == []
 

@@ -111,9 +111,11 @@ class MortalBroker:
         """As the inner broker."""
         await self._inner.declare(groups)
 
-    async def subscribe(self, group: str, topics: Mapping[str, frozenset[str]]) -> Subscription:
+    async def subscribe(
+        self, group: str, topics: Mapping[str, frozenset[str]], *, ordered: bool = False
+    ) -> Subscription:
         """As the inner broker."""
-        return MortalSubscription(await self._inner.subscribe(group, topics), self._reaper)
+        return MortalSubscription(await self._inner.subscribe(group, topics, ordered=ordered), self._reaper)
 
     async def close(self) -> None:
         """As the inner broker."""

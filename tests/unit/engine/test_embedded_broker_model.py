@@ -1,4 +1,4 @@
-"""The embedded broker against a model: whatever is done in whatever order, with crashes, nothing is lost."""
+"""The embedded broker against a model: whatever is done, with crashes, nothing is lost, and sequences keep order."""
 
 import asyncio
 from collections.abc import Callable
@@ -23,6 +23,8 @@ GROUPS = {
     "stock": {"orders": frozenset({"confirmed", "cancelled"}), "payments": frozenset[str]()},
     "journal": {"orders": frozenset[str](), "payments": frozenset[str]()},
 }
+ORDERED = ("journal", "stock")
+SEQUENCES = ("", "a", "b")
 LONGEST_DELAY = 100.0
 UNDONE = """
 SELECT m.message_id FROM messages m JOIN cursors c ON c.topic = m.topic
@@ -69,6 +71,7 @@ class Model(RuleBasedStateMachine):
         self.acknowledged: dict[str, set[str]] = {group: set() for group in GROUPS}
         self.final: dict[str, set[str]] = {group: set() for group in GROUPS}
         self.deferred: dict[str, dict[str, tuple[int, int]]] = {group: {} for group in GROUPS}
+        self.lanes: dict[tuple[str, str, str], list[str]] = {}
         self.open()
 
     def open(self) -> None:
@@ -77,7 +80,8 @@ class Model(RuleBasedStateMachine):
         self.broker = EmbeddedBroker.open(self.db, self.world, self.executor)
         self.held: dict[str, list[Delivery]] = {group: [] for group in GROUPS}
         self.subscriptions: dict[str, EmbeddedSubscription] = {
-            group: self.do(self.broker.subscribe(group, topics)) for group, topics in GROUPS.items()
+            group: self.do(self.broker.subscribe(group, topics, ordered=group in ORDERED))
+            for group, topics in GROUPS.items()
         }
 
     def do(self, work: Any) -> Any:
@@ -89,10 +93,11 @@ class Model(RuleBasedStateMachine):
         self.sent += len(tags)
         first = self.sent - len(tags)
         deliver_at = self.world.now() + delay * 1000 if delay else 0
-        return [
-            Message(topic=topic, message_id=f"m{first + one}", body=b"b", tag=tag, deliver_at=deliver_at)
-            for one, tag in enumerate(tags)
-        ]
+        made: list[Message] = []
+        for number, tag in enumerate(tags, first):
+            sequence = "" if delay else SEQUENCES[number % len(SEQUENCES)]
+            made.append(Message(topic, f"m{number}", b"b", tag, deliver_at=deliver_at, sequence=sequence))
+        return made
 
     def expect(self, messages: list[Message]) -> None:
         """From now on these must reach who wants them."""
@@ -101,6 +106,8 @@ class Model(RuleBasedStateMachine):
                 tags = topics.get(message.topic)
                 if tags is not None and (not tags or message.tag in tags):
                     self.expected[group].add(message.message_id)
+                    if message.sequence and group in ORDERED:
+                        self.lanes.setdefault((group, message.topic, message.sequence), []).append(message.message_id)
 
     batch = (
         st.sampled_from(["orders", "payments", "nobody"]),
@@ -146,7 +153,10 @@ class Model(RuleBasedStateMachine):
 
     def check(self, group: str, deliveries: list[Delivery]) -> list[Delivery]:
         """The same, which are right."""
+        came: set[str] = set()
         for delivery in deliveries:
+            self.check_order(group, delivery.message, came)
+            came.add(delivery.message.message_id)
             one = delivery.message.message_id
             assert one in self.expected[group]
             assert one not in self.final[group]
@@ -155,6 +165,13 @@ class Model(RuleBasedStateMachine):
             assert not_before <= self.world.now()
             assert delivery.attempt > attempts
         return deliveries
+
+    def check_order(self, group: str, message: Message, came: set[str]) -> None:
+        """Everything before it in its sequence is acknowledged, or came before it in the same batch."""
+        if message.sequence and group in ORDERED:
+            lane = self.lanes[group, message.topic, message.sequence]
+            before = set(lane[: lane.index(message.message_id)])
+            assert before <= self.acknowledged[group] | came
 
     @rule(group=groups, pick=st.randoms(use_true_random=False), share=st.floats(0, 1))
     def acknowledge(self, group: str, pick: Any, share: float) -> None:

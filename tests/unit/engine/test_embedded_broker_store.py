@@ -9,6 +9,7 @@ import pytest
 
 from makegood.engine.broker.embedded import EmbeddedBroker, GroupStats
 from makegood.engine.broker.embedded_commits import FLUSH, GRACE, RETENTION, RETENTION_CHECK
+from makegood.engine.broker.embedded_store import Store
 from makegood.engine.broker.port import Message
 from makegood.engine.errors import BrokerUnavailable
 from makegood.engine.executor import InlineExecutor
@@ -164,7 +165,7 @@ async def test_one_process_holds_the_file(tmp_path: Path, world: ManualWorld) ->
     await EmbeddedBroker.open(path, world, InlineExecutor()).close()
 
 
-@pytest.mark.parametrize("spoil", ["PRAGMA user_version = 2", "CREATE TABLE somebody_elses (x)"])
+@pytest.mark.parametrize("spoil", ["PRAGMA user_version = 3", "CREATE TABLE somebody_elses (x)"])
 def test_foreign_file_is_refused(tmp_path: Path, world: ManualWorld, spoil: str) -> None:
     """A newer version's file, or somebody else's, is refused and left as it is."""
     path = tmp_path / "broker.db"
@@ -175,6 +176,23 @@ def test_foreign_file_is_refused(tmp_path: Path, world: ManualWorld, spoil: str)
     with pytest.raises(BrokerUnavailable, match="version"):
         EmbeddedBroker.open(path, world, InlineExecutor())
     assert path.read_bytes() == before
+
+
+def test_file_of_the_first_version(tmp_path: Path) -> None:
+    """A file that was made before messages had sequences keeps what is in it, and takes messages with one."""
+    store = Store(tmp_path / "broker.db")
+    store.join("points", {"orders": frozenset()})
+    store.commit(1, [Message("orders", "old", b"b")], [])
+    store.close()
+    db = apsw.Connection(str(tmp_path / "broker.db"))
+    db.execute("ALTER TABLE messages DROP COLUMN sequence; ALTER TABLE delayed DROP COLUMN sequence")
+    db.execute("PRAGMA user_version = 1")
+    db.close()
+    store = Store(tmp_path / "broker.db")
+    store.commit(2, [Message("orders", "new", b"b", sequence="a")], [])
+    found = [message for _, message in store.page("orders", 0, "[]").rows]
+    assert [(one.message_id, one.sequence) for one in found] == [("old", ""), ("new", "a")]
+    store.close()
 
 
 def test_no_database_is_refused(tmp_path: Path, world: ManualWorld) -> None:

@@ -64,6 +64,23 @@ async def test_take_again_after_lost_commit(world: VirtualWorld) -> None:
 
 
 @virtual
+async def test_messages_that_are_none(world: VirtualWorld) -> None:
+    """A message without an id, or with one that is too long, is listed for people, not taken for ever."""
+    shop = await started(world)
+    group = shop.host.runtimes["books"].groups["books"]
+    nameless = Message("till", "", b"not an array", "took")
+    endless = Message("till", "i" * 5_000, b"not an array", "took", "k" * 5_000, sequence="s" * 5_000)
+    for _ in range(2):
+        await group.take([nameless, took(1), endless])
+    assert shop.entries() == [1]
+    found = {letter.error.split(":")[0]: letter for letter in await letters(shop)}
+    assert len(found) == len(await letters(shop)) == 2
+    assert all(letter.next_at is None and letter.body == "not an array" for letter in found.values())
+    assert all(len(str(row[2])) <= 64 for row in shop.rows("books", "set_aside"))
+    await shop.host.stop()
+
+
+@virtual
 async def test_failing_event_is_set_aside(world: VirtualWorld) -> None:
     """An event whose listener raises does not hold up its neighbours, and takes effect when the bug is gone."""
     shop = await started(world)

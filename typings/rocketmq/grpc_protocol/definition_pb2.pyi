@@ -19,7 +19,8 @@ class Endpoints(_Message):
 class Broker(_Message):
     name: str
     id: int
-    def __init__(self, *, name: str = ..., id: int = ...) -> None: ...
+    endpoints: Endpoints
+    def __init__(self, *, name: str = ..., id: int = ..., endpoints: Endpoints = ...) -> None: ...
 
 class MessageQueue(_Message):
     topic: Resource
@@ -36,6 +37,7 @@ class SystemProperties(_Message):
     message_id: str
     body_encoding: int
     message_type: int
+    message_group: str
     born_timestamp: Timestamp
     receipt_handle: str
     delivery_attempt: int
@@ -68,6 +70,7 @@ class Subscription(_Message):
         self,
         *,
         group: Resource = ...,
+        fifo: bool = ...,
         subscriptions: Iterable[SubscriptionEntry] = ...,
         long_polling_timeout: Duration = ...,
     ) -> None: ...

@@ -9,8 +9,9 @@ all the same: in a topic that no group ever subscribed to, or with an error in t
 Nothing is deleted for its age in the first hour after opening, so that groups which come back after a long stop get
 what waited for them. The age of a delayed message begins when it is due.
 
-A deferred message holds back the deletion of the later ones of its topic, not their delivery. Attempts that ended in
-neither an acknowledgement nor a deferral are forgotten when the process dies.
+A deferred message holds back the deletion of the later ones of its topic, not their delivery, but for those of its
+sequence in a group that keeps the order. Attempts that ended in neither an acknowledgement nor a deferral are
+forgotten when the process dies.
 """
 
 import asyncio
@@ -77,18 +78,25 @@ class EmbeddedBroker:
             raise BrokerUnavailable(f"group {name!r} has consumers that want less than {wanted}: they must end first")
         await self._rejoin(name, wanted)
 
-    async def subscribe(self, group: str, topics: Mapping[str, frozenset[str]]) -> "EmbeddedSubscription":
-        """Joins a group; raises ValueError if the group's other consumers want other topics or tags."""
+    async def subscribe(
+        self, group: str, topics: Mapping[str, frozenset[str]], *, ordered: bool = False
+    ) -> "EmbeddedSubscription":
+        """Joins a group; raises ValueError if the group's other consumers want other topics, tags or order."""
         self.check_open()
         validate_subscription(group, topics)
-        return EmbeddedSubscription(self, group, await self.commits.alone(self._join(group, _sorted(topics))))
+        joined = await self.commits.alone(self._join(group, _sorted(topics), ordered))
+        return EmbeddedSubscription(self, group, joined)
 
-    async def _join(self, name: str, topics: dict[str, frozenset[str]]) -> Group:
+    async def _join(self, name: str, topics: dict[str, frozenset[str]], ordered: bool) -> Group:
         group = self.commits.groups.get(name)
         if group is None or not group.consumers:
             group = await self._rejoin(name, topics)
-        elif group.topics() != topics:
-            raise ValueError(f"group {name!r} has consumers of {group.topics()}: want the same, or name another group")
+            group.keep_order(ordered)
+        elif group.topics() != topics or group.ordered != ordered:
+            raise ValueError(
+                f"group {name!r} has consumers of {group.topics()}, {'' if group.ordered else 'not '}ordered: "
+                "want the same, or name another group"
+            )
         group.consumers += 1
         return group
 
@@ -174,10 +182,19 @@ class EmbeddedSubscription:
                 cursor.reclaim(now)
                 await self._load(cursor)
             deliveries = await self._take_again(min(limit, self._group.room()), now)
-            room = min(limit - len(deliveries), self._group.room())
-            deliveries += self._group.hand_out(room, _overdue(now))
+            deliveries += await self._take_new(limit - len(deliveries), now)
             self._group.arm(now)
             return deliveries
+
+    async def _take_new(self, limit: int, now: int) -> list[Delivery]:
+        """At most `limit` new messages; looks behind those whose turn has not come."""
+        while True:
+            waiting = self._group.waiting
+            deliveries = self._group.hand_out(min(limit, self._group.room()), _overdue(now))
+            if deliveries or self._group.waiting == waiting:
+                return deliveries
+            for cursor in self._group.cursors.values():
+                await self._load(cursor)
 
     async def _load(self, cursor: Cursor) -> None:
         while cursor.unread and not cursor.ready:
@@ -212,11 +229,11 @@ class EmbeddedSubscription:
     async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """These are done with; written soon. Raises ValueError for a delivery of another group."""
         self._broker.check_open()
-        was_full = self._group.room() <= 0 or not self._group.takes_new()
+        is_news = self._group.room() <= 0 or not self._group.takes_new()
         for cursor, seq in [self._find(delivery) for delivery in deliveries]:
-            cursor.acknowledge(seq)
+            is_news |= cursor.acknowledge(seq)
             self._commits.settled(cursor)
-        if was_full:
+        if is_news:
             self._group.wake()
 
     async def defer(self, deliveries: Sequence[Delivery], delay: float) -> None:

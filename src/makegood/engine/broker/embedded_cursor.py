@@ -2,7 +2,9 @@
 
 A message is *unread* until it is loaded, then *ready* until it is handed out, then *out* until it is acknowledged,
 deferred or overdue; deferred and overdue ones are *waiting*. Those out or waiting are told apart by whether a commit
-has written, or is to write, an exception for them: without one ("unmarked") they hold the mark back.
+has written, or is to write, an exception for them: without one ("unmarked") they hold the mark back. In an ordered
+group a message whose sequence is not free is *waiting*, too, without having been out: its turn comes when it is the
+first of its sequence.
 """
 
 import heapq
@@ -10,6 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from itertools import takewhile
 
+from makegood.engine.broker.embedded_lanes import Lanes
 from makegood.engine.broker.embedded_store import CursorChange, CursorRow, Page, Pending, Stored, wanted
 from makegood.engine.broker.port import Delivery, Message
 
@@ -34,6 +37,10 @@ class Cursor:
         heapq.heapify(self._soonest)
         self._unmarked: dict[int, None] = {}
         self._exceptions = set(row.pending)
+        self._ordered = False
+        self._lanes = Lanes()
+        for seq in sorted(row.sequences):
+            self._lanes.enter(seq, row.sequences[seq])
         self._changes: dict[int, Pending | None] = {}
         self.tags = row.tags
         self.wanted = wanted(row.tags)
@@ -44,6 +51,12 @@ class Cursor:
         self.tags = tags
         self.wanted = wanted(tags)
         self.ready = deque(row for row in self.ready if not tags or row[1].tag in tags)
+
+    def keep_order(self, ordered: bool) -> None:
+        """From now on those of a sequence come in order, or as they like."""
+        self._ordered = ordered
+        for seq in self._waiting:
+            self._look_at(seq)
 
     @property
     def out(self) -> int:
@@ -74,21 +87,50 @@ class Cursor:
     def hand_out(self, limit: int, overdue: int) -> list[Delivery]:
         """At most `limit` new messages; unless settled before `overdue` (ms UTC) they come again."""
         deliveries: list[Delivery] = []
-        for _ in range(min(limit, len(self.ready))):
+        begun: dict[str, None] = {}
+        while self.ready and len(deliveries) < limit:
             seq, message = self.ready.popleft()
-            self._out[seq] = (overdue, 1)
             self._unmarked[seq] = None
+            if message.sequence and not self._goes_at_once(seq, message.sequence, begun):
+                self._waiting[seq] = (0, 0)
+                continue
+            self._out[seq] = (overdue, 1)
             deliveries.append(Delivery(message, 1, f"{self.key}-{seq}"))
         return deliveries
 
+    def _goes_at_once(self, seq: int, sequence: str, begun: dict[str, None]) -> bool:
+        """Whether it is behind nothing, or behind what goes together with it."""
+        if self._lanes.is_free(sequence):
+            begun[sequence] = None
+        self._lanes.enter(seq, sequence)
+        return sequence in begun or not self._ordered
+
     def take_due(self, now: int, limit: int) -> list[int]:
         """At most `limit` places to be delivered again; follow with `hand_out_again` or `give_back`."""
-        places: list[int] = []
+        places: dict[int, None] = {}
         while self._soonest and self._soonest[0][0] <= now and len(places) < limit:
             _, seq = heapq.heappop(self._soonest)
-            if seq in self._waiting:
-                places.append(seq)
-        return places
+            waiting = self._waiting.get(seq)
+            if waiting and waiting[0] <= now and seq not in places and self._may_go(seq, places):
+                places[seq] = None
+        return list(places)
+
+    def _may_go(self, seq: int, going: dict[int, None]) -> bool:
+        """One that may not is looked at again when the one before it goes or is settled."""
+        if not self._ordered:
+            return True
+        if not self._lanes.may_go(seq, going):
+            return False
+        self._look_at(self._lanes.behind(seq))
+        return True
+
+    def _look_at(self, seq: int | None) -> bool:
+        """Has a place looked at when it is due, if it waits; says so."""
+        waiting = None if seq is None else self._waiting.get(seq)
+        if seq is None or waiting is None:
+            return False
+        heapq.heappush(self._soonest, (waiting[0], seq))
+        return True
 
     def give_back(self, places: Iterable[int]) -> None:
         """These could not be read after all."""
@@ -111,17 +153,18 @@ class Cursor:
             deliveries.append(Delivery(messages[seq], attempt, f"{self.key}-{seq}"))
         return deliveries
 
-    def acknowledge(self, seq: int) -> None:
-        """Done with, be it late; a repeat changes nothing."""
+    def acknowledge(self, seq: int) -> bool:
+        """Done with, be it late; a repeat changes nothing. Says whether another's turn has come by that."""
         if self._out.pop(seq, None) is None and self._waiting.pop(seq, None) is None:
-            return
-        self._drop(seq)
+            return False
+        return self._drop(seq)
 
-    def _drop(self, seq: int) -> None:
+    def _drop(self, seq: int) -> bool:
         self._settle(seq)
         if seq in self._exceptions:
             self._exceptions.discard(seq)
             self._changes[seq] = None
+        return self._look_at(self._lanes.leave(seq))
 
     def _settle(self, seq: int) -> None:
         self._unmarked.pop(seq, None)
@@ -195,5 +238,7 @@ class Cursor:
             for seq in [seq for seq in places if seq <= upto]:
                 del places[seq]
         self._exceptions = {seq for seq in self._exceptions if seq > upto}
+        for seq in self._lanes.forget(upto):
+            self._look_at(seq)
         self.mark, self._settled = max(self.mark, upto), max(self._settled, upto)
         self.position = max(self.position, upto)

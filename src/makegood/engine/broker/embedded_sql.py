@@ -3,7 +3,7 @@
 `:tags` is a JSON array; an empty one is all tags.
 """
 
-VERSION = 1
+VERSION = 2
 """What this code writes into the file's `user_version`."""
 PAGE_ROWS = 256
 """Most messages in one page."""
@@ -21,11 +21,13 @@ DELETE_STEP = 256
 SCHEMA = """
 CREATE TABLE messages (
     seq INTEGER PRIMARY KEY, stored_at INTEGER NOT NULL, deliver_at INTEGER NOT NULL, topic TEXT NOT NULL,
-    tag TEXT NOT NULL, "key" TEXT NOT NULL, message_id TEXT NOT NULL, properties BLOB, body BLOB NOT NULL);
+    tag TEXT NOT NULL, "key" TEXT NOT NULL, message_id TEXT NOT NULL, properties BLOB, body BLOB NOT NULL,
+    sequence TEXT NOT NULL DEFAULT '');
 CREATE INDEX messages_by_topic ON messages (topic, seq, tag);
 CREATE TABLE delayed (
     id INTEGER PRIMARY KEY, deliver_at INTEGER NOT NULL, topic TEXT NOT NULL,
-    tag TEXT NOT NULL, "key" TEXT NOT NULL, message_id TEXT NOT NULL, properties BLOB, body BLOB NOT NULL);
+    tag TEXT NOT NULL, "key" TEXT NOT NULL, message_id TEXT NOT NULL, properties BLOB, body BLOB NOT NULL,
+    sequence TEXT NOT NULL DEFAULT '');
 CREATE INDEX delayed_by_time ON delayed (deliver_at);
 CREATE TABLE cursors (
     cursor INTEGER PRIMARY KEY, consumer_group TEXT NOT NULL, topic TEXT NOT NULL, tags TEXT NOT NULL,
@@ -34,10 +36,14 @@ CREATE TABLE pending (
     cursor INTEGER NOT NULL, seq INTEGER NOT NULL, not_before INTEGER NOT NULL, attempts INTEGER NOT NULL,
     PRIMARY KEY (cursor, seq)) WITHOUT ROWID;
 """
-COLUMNS = 'deliver_at, topic, tag, "key", message_id, properties, body'
+TO_VERSION_2 = """
+ALTER TABLE messages ADD COLUMN sequence TEXT NOT NULL DEFAULT '';
+ALTER TABLE delayed ADD COLUMN sequence TEXT NOT NULL DEFAULT '';
+"""
+COLUMNS = 'deliver_at, topic, tag, "key", message_id, properties, body, sequence'
 WANTED = "(:tags = '[]' OR tag IN (SELECT value FROM json_each(:tags)))"
-INSERT = f"INSERT INTO messages (seq, stored_at, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-DELAY = f"INSERT INTO delayed ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"
+INSERT = f"INSERT INTO messages (seq, stored_at, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+DELAY = f"INSERT INTO delayed ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 DUE = f"SELECT id, {COLUMNS} FROM delayed WHERE deliver_at <= ? ORDER BY deliver_at, id LIMIT {MOVE_ROWS}"
 PAGE = (
     f"SELECT seq, {COLUMNS} FROM messages WHERE topic = :topic AND seq > :after AND seq <= :upto AND {WANTED} "
@@ -63,6 +69,10 @@ UNDONE = (
     "SELECT count(*) FROM messages m JOIN cursors c ON c.topic = m.topic WHERE m.topic = :topic AND m.seq <= :upto AND "
     "(m.seq > c.mark OR EXISTS (SELECT 1 FROM pending p WHERE p.cursor = c.cursor AND p.seq = m.seq)) AND "
     "(c.tags = '[]' OR m.tag IN (SELECT value FROM json_each(c.tags)))"
+)
+PENDING = (
+    "SELECT p.seq, p.not_before, p.attempts, coalesce(m.sequence, '') FROM pending p "
+    "LEFT JOIN messages m ON m.seq = p.seq WHERE p.cursor = ?"
 )
 CURSORS = (
     "SELECT cursor, consumer_group, topic, tags, mark FROM cursors "

@@ -35,6 +35,8 @@ class CursorRow(msgspec.Struct, frozen=True):
     tags: frozenset[str]
     mark: int
     pending: dict[int, Pending]
+    sequences: dict[int, str]
+    """Of those pending that have one."""
     unread: int
     """How many messages above the mark it wants."""
 
@@ -95,7 +97,7 @@ class Store:
         if self._own:
             self._db.execute("PRAGMA journal_mode = WAL")
         if version != VERSION:
-            self._create()
+            self._create(sql.TO_VERSION_2 if version else sql.SCHEMA)
         self.last = self._stored_last()
         """The highest place given out."""
         self.next_due = self._first_due()
@@ -106,16 +108,16 @@ class Store:
     def _check_version(self, where: object) -> int:
         version: int = self._db.execute("PRAGMA user_version").get
         is_new = version == 0 and self._db.execute("SELECT count(*) FROM sqlite_master").get == 0
-        if version != VERSION and not is_new:
+        if version not in (1, VERSION) and not is_new:
             raise BrokerUnavailable(
                 f"{where} has version {version}, this broker reads {VERSION}: "
                 "run the program that wrote it, or move the file away"
             )
         return version
 
-    def _create(self) -> None:
+    def _create(self, statements: str) -> None:
         with self._transaction(durable=True):
-            self._db.execute(sql.SCHEMA)
+            self._db.execute(statements)
             self._db.execute(f"PRAGMA user_version = {VERSION}")
 
     @contextmanager
@@ -148,14 +150,15 @@ class Store:
 
     def _cursor(self, *row: Any) -> CursorRow:
         cursor, group, topic, tags, mark = row
-        pending = self._db.execute("SELECT seq, not_before, attempts FROM pending WHERE cursor = ?", (cursor,))
+        pending: list[tuple[int, int, int, str]] = self._db.execute(sql.PENDING, (cursor,)).fetchall()  # type: ignore[assignment]
         return CursorRow(
             cursor=cursor,
             group=group,
             topic=topic,
             tags=msgspec.json.decode(tags, type=frozenset[str]),
             mark=mark,
-            pending={seq: (not_before, attempts) for seq, not_before, attempts in pending},
+            pending={seq: (not_before, attempts) for seq, not_before, attempts, _ in pending},
+            sequences={seq: sequence for seq, _, _, sequence in pending if sequence},
             unread=self.count(topic, mark, tags),
         )
 
@@ -305,11 +308,12 @@ def _columns(message: Message) -> tuple[Any, ...]:
         message.message_id,
         msgspec.json.encode(message.properties) if message.properties else None,
         message.body,
+        message.sequence,
     )
 
 
 def _message(*columns: Any) -> Message:
-    deliver_at, topic, tag, key, message_id, properties, body = columns
+    deliver_at, topic, tag, key, message_id, properties, body, sequence = columns
     return Message(
         topic=topic,
         message_id=message_id,
@@ -318,4 +322,5 @@ def _message(*columns: Any) -> Message:
         key=key,
         properties=msgspec.json.decode(properties, type=dict[str, str]) if properties else {},
         deliver_at=deliver_at,
+        sequence=sequence,
     )

@@ -12,7 +12,7 @@ from makegood.engine.broker.port import Delivery
 WINDOW = 1024
 """Most deliveries of one group that are out at a time."""
 MAX_WAITING = 16 * 1024
-"""Messages of one group that wait to come again: from so many on it gets no new ones."""
+"""Messages of one group that wait to come again, or for their turn: from so many on it gets no new ones."""
 TAIL_ROWS = 1024
 """Most of a topic's newest messages kept in memory, so that groups that keep up cause no reads."""
 TAIL_BYTES = 4 * 1024 * 1024
@@ -76,6 +76,8 @@ class Group:
         self.cursors: dict[str, Cursor] = {}
         """By topic, those subscribed to; taken from in turns, so that no topic starves another."""
         self.consumers = 0
+        self.ordered = False
+        """Whether it gets the messages of a sequence one after the other."""
         self.turn = asyncio.Lock()
         """Held while one of its consumers takes messages."""
         self.changes = 0
@@ -91,9 +93,20 @@ class Group:
         """How many more deliveries may be out."""
         return WINDOW - sum([cursor.out for cursor in self.cursors.values()])
 
+    def keep_order(self, ordered: bool) -> None:
+        """From now on it gets the messages of a sequence one after the other, or not."""
+        self.ordered = ordered
+        for cursor in self.cursors.values():
+            cursor.keep_order(ordered)
+
     def takes_new(self) -> bool:
         """Whether it may get messages for the first time."""
-        return sum([cursor.waiting for cursor in self.cursors.values()]) < MAX_WAITING
+        return self.waiting < MAX_WAITING
+
+    @property
+    def waiting(self) -> int:
+        """How many messages wait to be delivered again, or for their turn."""
+        return sum([cursor.waiting for cursor in self.cursors.values()])
 
     def hand_out(self, limit: int, overdue: int) -> list[Delivery]:
         """At most `limit` new messages."""

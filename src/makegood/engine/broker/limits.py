@@ -19,6 +19,8 @@ MAX_KEY = 128
 """Longest key, in characters."""
 MAX_ID = 64
 """Longest message id, in characters."""
+MAX_SEQUENCE = 64
+"""Longest sequence, in characters."""
 MAX_PROPERTIES = 16 * 1024
 """Most characters in the names and values of a message's properties together."""
 
@@ -40,6 +42,8 @@ def validate(messages: Sequence[Message]) -> None:
         _body(message)
         if message.properties:
             _properties(message.properties)
+        if message.sequence:
+            _sequence(message)
 
 
 def validate_subscription(group: str, topics: Mapping[str, frozenset[str]]) -> None:
@@ -82,6 +86,12 @@ def _body(message: Message) -> None:
         raise ValueError(f"the body has {len(message.body)} bytes: split it, {MAX_BODY} is the most")
     if message.deliver_at < 0:
         raise ValueError(f"deliver_at is {message.deliver_at}: use milliseconds since 1970 UTC, or 0 for now")
+
+
+def _sequence(message: Message) -> None:
+    _text("sequence", message.sequence, MAX_SEQUENCE)
+    if message.deliver_at:
+        raise ValueError(f"sequence {message.sequence!r}: a message of a sequence cannot be delayed, leave one of them")
 
 
 def _properties(properties: Mapping[str, str]) -> None:

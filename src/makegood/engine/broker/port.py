@@ -1,8 +1,13 @@
 """The broker as the engine sees it: messages with topic and tag in, batches of deliveries by consumer group out.
 
-Delivery is at least once and in no promised order: a listener must bear repeats. A delivery that is neither
-acknowledged nor deferred within `INVISIBLE` seconds is delivered again, to this consumer or another of its group.
-At most a fixed number of a group's deliveries are out at a time. What a message may be made of: `limits.py`.
+Delivery is at least once: a listener must bear repeats. A delivery that is neither acknowledged nor deferred within
+`INVISIBLE` seconds is delivered again, to this consumer or another of its group. At most a fixed number of a group's
+deliveries are out at a time. What a message may be made of: `limits.py`.
+
+Order is promised to groups that subscribe `ordered`, for the messages of one topic with the same sequence: they come
+in the order in which they were published, each publish after the one before had returned. A receive may bring several
+of them, in their order; until all of these are acknowledged the group gets no later one of that sequence. What was
+not acknowledged comes again, perhaps with some that came after it, before anything that is later still.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +22,10 @@ INVISIBLE = 30.0
 
 
 class Message(msgspec.Struct, frozen=True):
-    """What is sent. `message_id` is the sender's own and survives re-sending; `deliver_at` is ms UTC, 0 for now."""
+    """What is sent. `message_id` is the sender's own and survives re-sending; `deliver_at` is ms UTC, 0 for now.
+
+    Those of one topic with the same `sequence` keep their order; without one a message has none.
+    """
 
     topic: str
     message_id: str
@@ -26,6 +34,7 @@ class Message(msgspec.Struct, frozen=True):
     key: str = ""
     properties: dict[str, str] = {}
     deliver_at: int = 0
+    sequence: str = ""
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -89,11 +98,14 @@ class Broker(Protocol):
         """
         ...
 
-    async def subscribe(self, group: str, topics: Mapping[str, frozenset[str]]) -> Subscription:
+    async def subscribe(
+        self, group: str, topics: Mapping[str, frozenset[str]], *, ordered: bool = False
+    ) -> Subscription:
         """Joins `group` for these topics and tags; an empty set of tags is all of them.
 
         A group that is new gets what is published from now on; a known one goes on where it was. All consumers of
-        a group want the same topics and tags. Raises ValueError for names that no broker could serve.
+        a group want the same topics and tags, and are `ordered` or not. Raises ValueError for names that no broker
+        could serve.
         """
         ...
 

@@ -30,6 +30,7 @@ class Sent(NamedTuple):
     payload: object
     delay: float
     trace: str = ""
+    sequence: str = ""
 
 
 class Enqueued(NamedTuple):
@@ -73,9 +74,14 @@ class BaseTransaction:
         """Says what happened, if and only if this transaction commits; `key` is what people search it by."""
         self.outgoing.events.append(Published(event, payload, key))
 
-    def send(self, topic: str, payload: object, *, key: str = "", tag: str = "", delay: float = 0.0) -> None:
-        """Sends str, bytes, a struct or a JSON-able object, if and only if this commits; `delay` in seconds."""
-        self.outgoing.messages.append(Sent(topic, tag, key, payload, delay))
+    def send(
+        self, topic: str, payload: object, *, key: str = "", tag: str = "", delay: float = 0.0, sequence: str = ""
+    ) -> None:
+        """Sends str, bytes, a struct or a JSON-able object, if and only if this commits; `delay` in seconds.
+
+        Messages of a topic with the same `sequence` keep their order for listeners that want it; they have no delay.
+        """
+        self.outgoing.messages.append(Sent(topic, tag, key, payload, delay, sequence=sequence))
 
     def enqueue(self, task: Task[J], key: str, payload: J, *, delay: float = 0.0) -> None:
         """Asks for durable work, once for each key: what is there is kept, and runs in `delay` s or once more."""

@@ -93,8 +93,14 @@ class Transaction(Reader, Protocol):
         """Says what happened, if and only if this transaction commits; `key` is what people search it by."""
         ...
 
-    def send(self, topic: str, payload: object, *, key: str = "", tag: str = "", delay: float = 0.0) -> None:
-        """Sends str, bytes, a struct or a JSON-able object, if and only if this commits; `delay` in seconds."""
+    def send(
+        self, topic: str, payload: object, *, key: str = "", tag: str = "", delay: float = 0.0, sequence: str = ""
+    ) -> None:
+        """Sends str, bytes, a struct or a JSON-able object, if and only if this commits; `delay` in seconds.
+
+        Messages of a topic with the same `sequence` reach listeners that are `ordered` in the order in which this
+        process committed them. They have no delay.
+        """
         ...
 
     def enqueue(self, task: Task[J], key: str, payload: J, *, delay: float = 0.0) -> None:

@@ -1,9 +1,12 @@
-"""What name servers and brokers are asked directly: where topics are, that they exist, messages for later.
+"""What name servers and brokers are asked directly: where topics are, that they exist, and what proxies do not take.
+
+A proxy refuses delayed messages, and those of a sequence, in a topic that has others, too; a broker does not.
 
 Request codes and fields: RequestCode.java and the headers beside it of apache/rocketmq.
 """
 
 import asyncio
+import zlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -18,6 +21,8 @@ TOPIC_MISSING = 17
 """The answer's code when a topic does not exist."""
 READ, WRITE = 4, 2
 """Bits of a queue's permissions."""
+REFRESH = 30.0
+"""Seconds for which a sequence's queue is believed to be where it was."""
 LONGEST_DELAY = 2 * 86_400_000
 """Milliseconds for which a broker is asked to hold a message; by default it refuses three days."""
 
@@ -40,6 +45,7 @@ class Admin:
         self._name_servers = settings.name_servers()
         self._creating = asyncio.Lock()
         self._sent = 0
+        self._placed: dict[str, tuple[float, list[Place]]] = {}
 
     async def masters(self) -> dict[str, str]:
         """The address of each broker's master, by the broker's name."""
@@ -74,14 +80,26 @@ class Admin:
             return places
 
     async def send_later(self, message: Message, now: int) -> None:
-        """Stores a delayed message: the proxies refuse those in a topic that has others, too; brokers do not."""
-        places = [place for place in await self.make_topic(message.topic) if place.writable]
-        if not places:
-            raise BrokerUnavailable(f"no broker takes messages for topic {message.topic}: give it write permission")
+        """Stores a delayed message."""
+        places = await self._writable(message.topic)
         self._sent += 1
         place = places[self._sent % len(places)]
-        fields = self._send_fields(message, self._sent // len(places) % place.writable, now)
-        await self.ask(place.address, SEND_MESSAGE, fields, f"publishing to {message.topic}", wire.plain(message).body)
+        due = min(message.deliver_at, now + LONGEST_DELAY)
+        properties = {"TIMER_DELIVER_MS": str(due), wire.DELIVER_AT: str(message.deliver_at)}
+        await self._send(message, place, self._sent // len(places) % place.writable, properties, now)
+
+    async def send_in_order(self, message: Message, now: int) -> None:
+        """Stores a message in its sequence's queue: the same one as long as the topic's brokers and queues are."""
+        known = self._placed.get(message.topic)
+        if known is None or _now() - known[0] >= REFRESH:
+            known = self._placed[message.topic] = (_now(), await self._writable(message.topic))
+        group = wire.plain(message).sequence
+        place = max(known[1], key=lambda place: (_hash(f"{place.broker} {group}"), place.broker))
+        try:
+            await self._send(message, place, _hash(group) % place.writable, {wire.SHARDING_KEY: group}, now)
+        except BrokerUnavailable:
+            self._placed.pop(message.topic, None)
+            raise
 
     async def ask(self, address: str, code: int, fields: Mapping[str, str], doing: str, body: bytes = b"") -> Answer:
         """A broker's answer, when it says that it is done."""
@@ -108,6 +126,17 @@ class Admin:
                 self._name_servers.append(where)
         raise BrokerUnavailable(f"no name server answers: {'; '.join(errors)}")
 
+    async def _writable(self, topic: str) -> list[Place]:
+        places = [place for place in await self.make_topic(topic) if place.writable]
+        if not places:
+            raise BrokerUnavailable(f"no broker takes messages for topic {topic}: give it write permission")
+        return places
+
+    async def _send(self, message: Message, place: Place, queue: int, more: Mapping[str, str], now: int) -> None:
+        sent = wire.plain(message)
+        fields = self._send_fields(sent, queue, _properties(sent, more), now)
+        await self.ask(place.address, SEND_MESSAGE, fields, f"publishing to {message.topic}", sent.body)
+
     def _connection(self, where: tuple[str, int]) -> Remoting:
         if where not in self._connections:
             self._connections[where] = Remoting(where, self._settings.request_timeout)
@@ -126,7 +155,7 @@ class Admin:
             "attributes": "+message.type=NORMAL",
         }
 
-    def _send_fields(self, message: Message, queue: int, now: int) -> dict[str, str]:
+    def _send_fields(self, message: Message, queue: int, properties: str, now: int) -> dict[str, str]:
         return {
             "producerGroup": self._settings.producer_group,
             "topic": message.topic,
@@ -136,7 +165,7 @@ class Admin:
             "sysFlag": "0",
             "bornTimestamp": str(now),
             "flag": "0",
-            "properties": _properties(message, now),
+            "properties": properties,
             "reconsumeTimes": "0",
             "unitMode": "false",
             "batch": "false",
@@ -149,19 +178,25 @@ def _place(queues: Mapping[str, Any], masters: Mapping[str, str]) -> Place:
     return Place(name, masters[name], readable, queues["writeQueueNums"] if permissions & WRITE else 0)
 
 
-def _properties(message: Message, now: int) -> str:
+def _properties(sent: Message, more: Mapping[str, str]) -> str:
     """A message's properties as brokers store them: name 1 value 2, in control characters."""
-    sent = wire.plain(message)
-    due = min(message.deliver_at, now + LONGEST_DELAY)
-    all_of_them = sent.properties | {
+    all_of_them = {
+        **sent.properties,
         "UNIQ_KEY": sent.message_id,
         "TAGS": sent.tag,
         "KEYS": sent.key,
         "WAIT": "true",
-        "TIMER_DELIVER_MS": str(due),
-        wire.DELIVER_AT: str(message.deliver_at),
+        **more,
     }
     return "".join([f"{name}\x01{value}\x02" for name, value in all_of_them.items() if value])
+
+
+def _hash(text: str) -> int:
+    return zlib.crc32(text.encode())
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _done(answer: Answer, doing: str) -> Answer:

@@ -1,7 +1,8 @@
 """RocketMQ 5 as `Broker`.
 
 Topics and groups that are missing are created; what exists is left as it is, but for the number of a group's
-deliveries, which is raised: what fails is set aside by its consumer, not by RocketMQ. A publish that raises may have
+deliveries, which is raised: what fails is set aside by its consumer, not by RocketMQ; and that a group of which order
+is wanted keeps it. A publish that raises may have
 stored some of its messages. All runs on one event loop; every wait is bounded, and nothing has to be done after a
 server was away: calls raise BrokerUnavailable while it is, and succeed again when it is back.
 """
@@ -16,6 +17,7 @@ from makegood.engine.broker.rocketmq.groups import Groups
 from makegood.engine.broker.rocketmq.proxies import Proxies
 from makegood.engine.broker.rocketmq.receiving import RocketmqSubscription
 from makegood.engine.broker.rocketmq.sending import Sender
+from makegood.engine.broker.rocketmq.session import Wants
 from makegood.engine.broker.rocketmq.settings import RocketmqSettings
 from makegood.engine.errors import BrokerUnavailable
 from makegood.engine.world import World
@@ -50,7 +52,7 @@ class RocketmqBroker:
             await self._groups.make(group, topics)
             live = await self._groups.wanted(group)
             for subscription in self._subscriptions:
-                live |= subscription.topics if subscription.group == group else {}
+                live |= subscription.wants.topics if subscription.wants.group == group else {}
             _check_wide_enough(group, topics, live)
 
     async def publish(self, messages: Sequence[Message]) -> None:
@@ -59,16 +61,21 @@ class RocketmqBroker:
         validate(messages)
         await self._sender.publish(messages)
 
-    async def subscribe(self, group: str, topics: Wanted) -> RocketmqSubscription:
-        """Joins a group; raises ValueError if other consumers of this process want other topics or tags."""
+    async def subscribe(self, group: str, topics: Wanted, *, ordered: bool = False) -> RocketmqSubscription:
+        """Joins a group; raises ValueError if other consumers of this process want other topics, tags or order.
+
+        RocketMQ keeps the order of a whole queue: while some of a sequence are out, an ordered group gets nothing of
+        the others in its queue either.
+        """
         self._check_open()
         validate_subscription(group, topics)
-        self._check_alike(group, topics)
-        await self._groups.make(group, topics)
+        self._check_alike(group, topics, ordered)
+        await self._groups.make(group, topics, ordered=ordered)
         self._check_open()
-        self._check_alike(group, topics)
+        self._check_alike(group, topics, ordered)
+        wants = Wants(group, dict(topics), ordered)
         subscription = RocketmqSubscription(
-            group, dict(topics), self._settings, self._proxies, self._groups, self._world, self._forget
+            wants, self._settings, self._proxies, self._groups, self._world, self._forget
         )
         self._subscriptions.append(subscription)
         return subscription
@@ -76,7 +83,10 @@ class RocketmqBroker:
     async def stats(self) -> list[GroupStats]:
         """Each group that this process declared or joined. Raises BrokerUnavailable.
 
-        RocketMQ counts the messages of every tag, and not those that are out or deferred.
+        Counted is what RocketMQ's own tools call the difference, from brokers' to consumers' offsets: the messages of
+        every tag; in an ordered group all that are not acknowledged, in any other those that were never handed out,
+        for there a hand-out moves the offset, and what is out or deferred brokers tell nobody but their metrics
+        (`rocketmq_consumer_inflight_messages`). Delayed messages count from when they are due.
         """
         self._check_open()
         return await self._groups.stats()
@@ -98,11 +108,12 @@ class RocketmqBroker:
         if subscription in self._subscriptions:
             self._subscriptions.remove(subscription)
 
-    def _check_alike(self, group: str, topics: Wanted) -> None:
+    def _check_alike(self, group: str, topics: Wanted, ordered: bool) -> None:
         for other in self._subscriptions:
-            if other.group == group and other.topics != topics:
+            if other.wants.group == group and (other.wants.topics, other.wants.ordered) != (topics, ordered):
                 raise ValueError(
-                    f"group {group!r} has consumers of {other.topics}: want the same, or name another group"
+                    f"group {group!r} has consumers of {other.wants.topics}, {'' if other.wants.ordered else 'not '}"
+                    "ordered: want the same, or name another group"
                 )
 
 

@@ -36,9 +36,16 @@ class Groups:
         self._admin = admin
         self._made: set[tuple[str, str]] = set()
         self._topics: dict[str, set[str]] = {}
+        self._ordered: set[str] = set()
 
-    async def make(self, group: str, topics: Iterable[str]) -> None:
-        """From its return the group gets what is published to these topics; done once for each."""
+    async def make(self, group: str, topics: Iterable[str], *, ordered: bool = False) -> None:
+        """From its return the group gets what is published to these topics; done once for each.
+
+        One that is to be `ordered` is so from its return; it stays so.
+        """
+        if ordered and group not in self._ordered:
+            self._ordered.add(group)
+            self._made = {(other, topic) for other, topic in self._made if other != group}
         for topic in sorted(topics):
             if (group, topic) not in self._made:
                 await self.mend(group, topic)
@@ -84,8 +91,11 @@ class Groups:
     async def _configure(self, config: dict[str, Any], address: str, topic: str | None) -> None:
         """Writes the group with at least our retries, and the topic's mark if one is given, unless it is so already."""
         marks = _marks(config) | ({topic} if topic else set())
-        if config.get("retryMaxTimes", 0) >= RETRIES and marks == _marks(config):
+        ordered = config.get("consumeMessageOrderly", False)
+        wanted = ordered or config["groupName"] in self._ordered
+        if config.get("retryMaxTimes", 0) >= RETRIES and marks == _marks(config) and ordered == wanted:
             return
+        config["consumeMessageOrderly"] = wanted
         config["retryMaxTimes"] = max(RETRIES, config.get("retryMaxTimes", 0))
         config["subscriptionDataSet"] = [
             *(config.get("subscriptionDataSet") or []),

@@ -1,4 +1,4 @@
-"""Long polls: one for each topic and broker serves all of its queues; more of them only while they come back full.
+"""Long polls: one for each topic, broker and proxy serves all of its queues; more only while they come back full.
 
 They run only while somebody waits in `receive`, and are not cancelled when nobody waits any more: a poll that is
 cut off may take messages with it for some seconds. What it brings then waits for the next `receive`.
@@ -26,7 +26,7 @@ PATIENCE = 5.0
 MOST = 32
 """Messages that one poll may bring: the most that RocketMQ gives."""
 POLLS = 4
-"""Most polls at once for one topic and broker."""
+"""Most polls at once for one topic, broker and proxy."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
 """Seconds between polls that fail."""
 EMPTY_PAUSE = 0.05
@@ -41,6 +41,7 @@ class Source(NamedTuple):
     group: str
     topic: str
     broker: str
+    proxy: str
     tags: frozenset[str]
     invisible: float
 
@@ -51,14 +52,14 @@ class Target(NamedTuple):
     room: Callable[[], int]
     """How many messages it may ask for; asked again before each poll."""
     way: Callable[[Source, bool], Awaitable[tuple[Proxy, Session]]]
-    """By which proxy the source is polled now; looks again at everything if the last way failed."""
+    """The source's proxy, and the standing there; looks again at everything if the last way failed."""
     arrived: Callable[[Source, list[definition.Message]], Awaitable[None]]
     changed: Callable[[], None]
     """Called when a poll has ended, well or not."""
 
 
 class Feed:
-    """The polls of one topic and broker."""
+    """The polls of one topic, broker and proxy."""
 
     def __init__(self, source: Source, target: Target, client_id: str, world: World) -> None:
         self.source = source

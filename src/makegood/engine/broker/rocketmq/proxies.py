@@ -1,7 +1,10 @@
 """The gRPC proxies: where they are, which of them serve a topic's brokers, and calls to them.
 
-A proxy inside a broker serves that broker alone, proxies of their own serve all. So each is asked for the topic's
-route by itself, and serves the brokers that it names.
+A proxy inside a broker serves that broker alone, whatever a call asks for; a proxy of its own serves all. Both name all
+brokers in a topic's route: the first gives each broker's host and its own port, as if all brokers had their proxies
+there, the second its own address. So a proxy does not serve a broker of which it says that it is at another proxy; and
+since several on one host cannot be told apart, a broker may be asked for at a proxy that has another's messages. Hence
+each proxy is asked for each broker that it may serve, and what it delivers is settled where it came from.
 """
 
 import asyncio
@@ -120,7 +123,7 @@ class Proxy:
 
 
 class Route(NamedTuple):
-    """The proxies that serve each readable broker of a topic, and those through which one can publish to it."""
+    """The proxies that may serve each readable broker of a topic, and those through which one can publish to it."""
 
     readers: dict[str, list[Proxy]]
     writers: list[Proxy]
@@ -169,7 +172,7 @@ class Proxies:
             for proxy, one in zip(proxies, request, strict=True)
         ]
         answers = await asyncio.gather(*asked, return_exceptions=True)
-        route = _merge(list(zip(proxies, answers, strict=True)))
+        route = merge(list(zip(proxies, answers, strict=True)))
         if not route.readers and not route.writers:
             raise BrokerUnavailable(f"no proxy of RocketMQ serves topic {topic}: {_reason(answers)}")
         return route
@@ -204,25 +207,37 @@ def is_ending() -> bool:
     return task is not None and task.cancelling() > 0
 
 
+def serving(route: Route, broker: str, name: str) -> Proxy:
+    """The proxy of this name, if it may serve the broker; raises BrokerUnavailable."""
+    for proxy in route.readers.get(broker, []):
+        if proxy.name == name:
+            return proxy
+    raise BrokerUnavailable(f"RocketMQ's proxy {name} does not serve broker {broker}: start it again")
+
+
 def by_health(proxies: Sequence[Proxy], turn: int = 0) -> list[Proxy]:
     """The proxies in the order in which to try them: those that failed a moment ago last."""
     at = turn % len(proxies)
     return sorted([*proxies[at:], *proxies[:at]], key=lambda proxy: proxy.suspect)
 
 
-def _merge(answers: Sequence[tuple[Proxy, Any]]) -> Route:
+def merge(answers: Sequence[tuple[Proxy, Any]]) -> Route:
+    """What the proxies' answers say together; an exception is no answer."""
     route = Route({}, [])
+    known = {proxy.name for proxy, _ in answers}
     for proxy, answer in answers:
         queues = (
             [] if isinstance(answer, BaseException) or answer.status.code != definition.OK else answer.message_queues
         )
         for queue in queues:
-            serving = route.readers.setdefault(queue.broker.name, [])
-            if queue.permission in (definition.READ, definition.READ_WRITE) and proxy not in serving:
-                serving.append(proxy)
+            readers = route.readers.setdefault(queue.broker.name, [])
+            named = {f"{address.host}:{address.port}" for address in queue.broker.endpoints.addresses} & known
+            here = not named or proxy.name in named
+            if here and queue.permission in (definition.READ, definition.READ_WRITE) and proxy not in readers:
+                readers.append(proxy)
             if queue.permission in (definition.WRITE, definition.READ_WRITE) and proxy not in route.writers:
                 route.writers.append(proxy)
-    return Route({broker: serving for broker, serving in route.readers.items() if serving}, route.writers)
+    return Route({broker: readers for broker, readers in route.readers.items() if readers}, route.writers)
 
 
 def _reason(answers: Sequence[Any]) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from rocketmq.grpc_protocol import definition_pb2 as definition
@@ -12,8 +12,8 @@ from makegood.engine.broker.port import Delivery
 from makegood.engine.broker.rocketmq import wire
 from makegood.engine.broker.rocketmq.groups import Groups
 from makegood.engine.broker.rocketmq.polling import Feed, Source, Target
-from makegood.engine.broker.rocketmq.proxies import REFRESH, Proxies, Proxy, by_health
-from makegood.engine.broker.rocketmq.session import Session
+from makegood.engine.broker.rocketmq.proxies import REFRESH, Proxies, Proxy, serving
+from makegood.engine.broker.rocketmq.session import Session, Wants
 from makegood.engine.broker.rocketmq.settings import LONGEST_INVISIBLE, RocketmqSettings
 from makegood.engine.broker.rocketmq.settling import Receipt, Settler
 from makegood.engine.errors import BrokerUnavailable
@@ -42,21 +42,19 @@ class RocketmqSubscription:
 
     def __init__(
         self,
-        group: str,
-        topics: Mapping[str, frozenset[str]],
+        wants: Wants,
         settings: RocketmqSettings,
         proxies: Proxies,
         groups: Groups,
         world: World,
         closed: Callable[["RocketmqSubscription"], None],
     ) -> None:
-        self.group = group
-        self.topics = topics
+        self.wants = wants
         self._settings, self._proxies, self._groups, self._world = settings, proxies, groups, world
         self._when_closed = closed
-        self._client_id = f"makegood@{group}@{world.random_bytes(8).hex()}"
-        self._settler = Settler(group, self._client_id, proxies, settings)
-        self._feeds: dict[tuple[str, str], Feed] = {}
+        self._client_id = f"makegood@{wants.group}@{world.random_bytes(8).hex()}"
+        self._settler = Settler(wants.group, self._client_id, proxies, settings)
+        self._feeds: dict[tuple[str, str, str], Feed] = {}
         self._sessions: dict[str, Session] = {}
         self._buffer: deque[tuple[float, Delivery]] = deque()
         self._out: dict[str, float] = {}
@@ -189,18 +187,23 @@ class RocketmqSubscription:
             raise errors[0]
 
     async def _refresh(self) -> None:
-        """Has a feed for each broker of each topic; those of brokers that have gone end."""
+        """Has a feed for each topic at each broker and proxy; those of brokers and proxies that have gone end."""
         try:
-            found = {(topic, broker) for topic in self.topics for broker in (await self._proxies.route(topic)).readers}
-            for topic, broker in sorted(found - self._feeds.keys()):
-                source = Source(self.group, topic, broker, self.topics[topic], self._settings.invisible)
+            found = {
+                (topic, broker, proxy.name)
+                for topic in self.wants.topics
+                for broker, proxies in (await self._proxies.route(topic)).readers.items()
+                for proxy in proxies
+            }
+            for where in sorted(found - self._feeds.keys()):
+                source = Source(self.wants.group, *where, self.wants.topics[where[0]], self._settings.invisible)
                 target = Target(self._room, self._way, self._arrived, self._notify)
-                self._feeds[topic, broker] = Feed(source, target, self._client_id, self._world)
+                self._feeds[where] = Feed(source, target, self._client_id, self._world)
             for gone in sorted(self._feeds.keys() - found):
                 await self._feeds.pop(gone).close()
             self._refreshed_at = asyncio.get_running_loop().time()
         except BrokerUnavailable as error:
-            log.info("%s: the brokers cannot be looked for (%s); trying again", self.group, error)
+            log.info("%s: the brokers cannot be looked for (%s); trying again", self.wants.group, error)
             self._lost = (asyncio.get_running_loop().time(), error)
             self._refreshed_at = self._lost[0] - REFRESH + PAUSE
         finally:
@@ -211,13 +214,10 @@ class RocketmqSubscription:
         if again:
             self._proxies.forget(source.topic)
             await self._groups.mend(source.group, source.topic)
-        readers = (await self._proxies.route(source.topic)).readers.get(source.broker)
-        if not readers:
-            raise BrokerUnavailable(f"no proxy serves broker {source.broker} of RocketMQ: start it again")
-        proxy = by_health(readers)[0]
+        proxy = serving(await self._proxies.route(source.topic), source.broker, source.proxy)
         if proxy.name not in self._sessions:
             self._sessions[proxy.name] = Session(
-                proxy, self._client_id, self.group, self.topics, self._world, self._settings.request_timeout
+                proxy, self._client_id, self.wants, self._world, self._settings.request_timeout
             )
         return proxy, self._sessions[proxy.name]
 
@@ -248,10 +248,10 @@ class RocketmqSubscription:
             async with asyncio.timeout(RELEASE):
                 await self._settler.put_off(left, 0)
         except (BrokerUnavailable, TimeoutError) as error:
-            log.info("%s: what nobody received comes again when it is visible (%s)", self.group, error)
+            log.info("%s: what nobody received comes again when it is visible (%s)", self.wants.group, error)
 
 
 def _delivery(source: Source, received: definition.Message) -> Delivery:
     system = received.system_properties
-    receipt = Receipt(source.broker, system.message_id, system.receipt_handle)
+    receipt = Receipt(source.broker, source.proxy, system.message_id, system.receipt_handle)
     return Delivery(wire.from_wire(received, source.topic), max(1, system.delivery_attempt), receipt.text())

@@ -1,4 +1,7 @@
-"""Publishing: batches of one topic through a proxy, delayed messages one by one to a broker."""
+"""Publishing: batches of one topic through a proxy, delayed messages and those of a sequence one by one to a broker.
+
+Each of the latter is sent when the one before is stored.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -52,11 +55,13 @@ class Sender:
     async def publish(self, messages: Sequence[Message]) -> None:
         """Stores all; raises BrokerUnavailable, and ValueError for what the servers' configuration forbids."""
         now = self._world.now()
-        at_once = [message for message in messages if message.deliver_at <= now]
+        at_once = [message for message in messages if message.deliver_at <= now and not message.sequence]
         for batch in batches([wire.to_wire(message, now) for message in at_once], at_once):
             await self._try(lambda batch=batch: self._send(batch))
         for message in messages:
-            if message.deliver_at > now:
+            if message.sequence:
+                await self._try(lambda message=message: self._admin.send_in_order(message, now))
+            elif message.deliver_at > now:
                 await self._try(lambda message=message: self._admin.send_later(message, now))
 
     async def _try(self, sending: Callable[[], Awaitable[None]]) -> None:

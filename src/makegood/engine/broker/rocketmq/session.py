@@ -7,6 +7,7 @@ the settings are sent again, for ever. Heartbeats keep the consumer in the proxy
 import asyncio
 import logging
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from google.protobuf.duration_pb2 import Duration
 from grpc import aio
@@ -28,6 +29,14 @@ GOODBYE = 1.0
 log = logging.getLogger(__name__)
 
 
+class Wants(NamedTuple):
+    """What a consumer wants: for which group, the tags of each topic (none for all), whether in order."""
+
+    group: str
+    topics: Mapping[str, frozenset[str]]
+    ordered: bool
+
+
 class Session:
     """One consumer at one proxy."""
 
@@ -35,15 +44,14 @@ class Session:
         self,
         proxy: Proxy,
         client_id: str,
-        group: str,
-        topics: Mapping[str, frozenset[str]],
+        wants: Wants,
         world: World,
         timeout: float,
     ) -> None:
         self._proxy = proxy
         self._client_id = client_id
-        self._group = definition.Resource(name=group)
-        self._topics = topics
+        self._group = definition.Resource(name=wants.group)
+        self._wants = wants
         self._world = world
         self._timeout = timeout
         self._ready = asyncio.Event()
@@ -125,9 +133,10 @@ class Session:
             user_agent=definition.UA(language=definition.PYTHON, version=CLIENT_VERSION),
             subscription=definition.Subscription(
                 group=self._group,
+                fifo=self._wants.ordered,
                 subscriptions=[
                     definition.SubscriptionEntry(topic=definition.Resource(name=topic), expression=expression(tags))
-                    for topic, tags in self._topics.items()
+                    for topic, tags in self._wants.topics.items()
                 ],
             ),
         )

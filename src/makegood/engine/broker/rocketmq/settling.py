@@ -8,7 +8,7 @@ from rocketmq.grpc_protocol import definition_pb2 as definition
 from rocketmq.grpc_protocol import service_pb2 as service
 
 from makegood.engine.broker.port import Delivery
-from makegood.engine.broker.rocketmq.proxies import Proxies, Proxy, by_health
+from makegood.engine.broker.rocketmq.proxies import Proxies, Proxy, serving
 from makegood.engine.broker.rocketmq.session import seconds
 from makegood.engine.broker.rocketmq.settings import LONGEST_INVISIBLE, RocketmqSettings
 from makegood.engine.errors import BrokerUnavailable
@@ -24,9 +24,10 @@ SHORTEST = 0.5
 
 
 class Receipt(NamedTuple):
-    """Which delivery it was: `Delivery.receipt` is `broker message-id handle`, with spaces in the handle only."""
+    """Which delivery it was: `Delivery.receipt` is `broker proxy message-id handle`; spaces are in the handle only."""
 
     broker: str
+    proxy: str
     message_id: str
     handle: str
 
@@ -37,8 +38,8 @@ class Receipt(NamedTuple):
     @classmethod
     def of(cls, delivery: Delivery) -> "Receipt":
         """Raises ValueError for a delivery of another broker."""
-        parts = delivery.receipt.split(" ", 2)
-        if len(parts) != 3:
+        parts = delivery.receipt.split(" ", 3)
+        if len(parts) != 4:
             raise ValueError(f"delivery {delivery.receipt!r} is not RocketMQ's: settle it where it came from")
         return cls(*parts)
 
@@ -54,12 +55,12 @@ class Settler:
 
     async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """Done with these, also those whose receipt is too old. Raises BrokerUnavailable when some are not."""
-        batches: dict[tuple[str, str], list[Receipt]] = {}
+        batches: dict[tuple[str, str, str], list[Receipt]] = {}
         for delivery in deliveries:
             receipt = Receipt.of(delivery)
-            batches.setdefault((delivery.message.topic, receipt.broker), []).append(receipt)
-        for (topic, broker), receipts in batches.items():
-            await self._insist(topic, broker, receipts)
+            batches.setdefault((delivery.message.topic, receipt.broker, receipt.proxy), []).append(receipt)
+        for (topic, _, _), receipts in batches.items():
+            await self._insist(topic, receipts)
 
     async def put_off(self, deliveries: Sequence[Delivery], delay: float) -> None:
         """These come again after `delay` seconds, or the longest that RocketMQ allows. Raises BrokerUnavailable."""
@@ -70,11 +71,11 @@ class Settler:
                 if failure is not None:
                     raise failure
 
-    async def _insist(self, topic: str, broker: str, receipts: list[Receipt]) -> None:
+    async def _insist(self, topic: str, receipts: list[Receipt]) -> None:
         left = receipts
         for attempt in range(1, TRIES + 1):
             try:
-                left = await self._acknowledge(topic, broker, left)
+                left = await self._acknowledge(topic, left)
             except BrokerUnavailable:
                 self._proxies.forget(topic)
                 if attempt == TRIES:
@@ -84,7 +85,7 @@ class Settler:
             await asyncio.sleep(PAUSE * attempt)
         raise BrokerUnavailable(f"RocketMQ refuses {len(left)} acknowledgements of {topic}: they come again")
 
-    async def _acknowledge(self, topic: str, broker: str, receipts: list[Receipt]) -> list[Receipt]:
+    async def _acknowledge(self, topic: str, receipts: list[Receipt]) -> list[Receipt]:
         """Those that were not accepted."""
         request = service.AckMessageRequest(
             group=self._group,
@@ -94,7 +95,7 @@ class Settler:
                 for receipt in receipts
             ],
         )
-        proxy = await self._proxy(topic, broker)
+        proxy = await self._proxy(topic, receipts[0])
         answer = await proxy.call(lambda stub: stub.AckMessage, request, self._timeout, self._client_id)
         if not answer.entries and answer.status.code not in SETTLED:
             raise BrokerUnavailable(f"RocketMQ refuses acknowledgements of {topic}: {answer.status.message[:200]}")
@@ -110,16 +111,13 @@ class Settler:
             invisible_duration=seconds(delay),
             message_id=receipt.message_id,
         )
-        proxy = await self._proxy(topic, receipt.broker)
+        proxy = await self._proxy(topic, receipt)
         answer = await proxy.call(lambda stub: stub.ChangeInvisibleDuration, request, self._timeout, self._client_id)
         if answer.status.code not in SETTLED:
             raise BrokerUnavailable(f"RocketMQ does not put off a message of {topic}: {answer.status.message[:200]}")
 
-    async def _proxy(self, topic: str, broker: str) -> Proxy:
-        readers = (await self._proxies.route(topic)).readers.get(broker)
-        if not readers:
-            raise BrokerUnavailable(f"no proxy serves broker {broker} of RocketMQ: start it again")
-        return by_health(readers)[0]
+    async def _proxy(self, topic: str, receipt: Receipt) -> Proxy:
+        return serving(await self._proxies.route(topic), receipt.broker, receipt.proxy)
 
 
 SETTLED = (definition.OK, definition.INVALID_RECEIPT_HANDLE)

@@ -5,6 +5,7 @@ a name of RocketMQ's own, long properties) travels packed: the body is the messa
 so. Everything else travels as it is, so that programs in other languages read and write it.
 """
 
+import hashlib
 import zlib
 from collections.abc import Mapping
 
@@ -17,6 +18,8 @@ PACKED = "makegood-packed"
 """The property of a message whose body holds all of it."""
 DELIVER_AT = "makegood-deliver-at"
 """The property that keeps when a delayed message was due, ms UTC: brokers may deliver earlier."""
+SHARDING_KEY = "__SHARDINGKEY"
+"""The property by which brokers know a message's sequence; proxies give it twice, also as the message group."""
 MAX_PLAIN_PROPERTIES = 4 * 1024
 """Characters of properties that travel as they are: RocketMQ takes 16 KiB, in bytes and with what it adds."""
 MAX_PLAIN_COUNT = 64
@@ -33,7 +36,12 @@ def plain(message: Message) -> Message:
         return message
     identity = message.message_id if _is_word(message.message_id) else "packed"
     return msgspec.structs.replace(
-        message, message_id=identity, key="", body=_pack.encode(message), properties={PACKED: "1"}
+        message,
+        message_id=identity,
+        key="",
+        body=_pack.encode(message),
+        properties={PACKED: "1"},
+        sequence=_group(message.sequence),
     )
 
 
@@ -68,6 +76,7 @@ def from_wire(received: definition.Message, topic: str) -> Message:
             return msgspec.structs.replace(_unpack.decode(body), topic=topic)
         except msgspec.MsgspecError:
             pass  # the property is another program's own
+    properties.pop(SHARDING_KEY, None)
     due = properties.pop(DELIVER_AT, "")
     return Message(
         topic,
@@ -77,6 +86,7 @@ def from_wire(received: definition.Message, topic: str) -> Message:
         " ".join(system.keys),
         properties,
         int(due) if due.isdecimal() else 0,
+        system.message_group,
     )
 
 
@@ -86,7 +96,13 @@ def _travels(message: Message) -> bool:
         and _is_word(message.message_id)
         and (not message.key or _is_line(message.key))
         and (not message.properties or _are_plain(message.properties))
+        and (not message.sequence or _is_word(message.sequence))
     )
+
+
+def _group(sequence: str) -> str:
+    """The sequence if it can be a message group of RocketMQ, or else one that is the same for it every time."""
+    return sequence if not sequence or _is_word(sequence) else hashlib.sha256(sequence.encode()).hexdigest()
 
 
 def _is_word(text: str) -> bool:
