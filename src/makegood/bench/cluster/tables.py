@@ -10,6 +10,10 @@ from makegood.bench.cluster.results import ClusterReport, ClusterResult
 from makegood.bench.markdown import FUNCTIONS, table, where
 
 
+ABREAST = 3
+"""Cases beside one another on the terminal."""
+
+
 class Grid(NamedTuple):
     """A table: its title, the heads of its columns, its rows."""
 
@@ -24,8 +28,9 @@ def grids(results: Sequence[ClusterResult]) -> list[Grid]:
 
 
 def show_cluster(report: ClusterReport, console: Console) -> None:
-    """Prints every table, then what was wrong."""
-    for grid in grids(report.results):
+    """Prints every table, for a few cases at a time, then what was wrong."""
+    some = [report.results[at : at + ABREAST] for at in range(0, len(report.results), ABREAST)]
+    for grid in [grid for results in some for grid in grids(results)]:
         drawn = RichTable(title=grid.title, title_justify="left")
         for at, name in enumerate(grid.head):
             drawn.add_column(name, justify="right" if at else "left")
