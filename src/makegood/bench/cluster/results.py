@@ -3,7 +3,7 @@
 import msgspec
 
 from makegood.bench.cases import Case
-from makegood.bench.results import HttpFloor, Machine, OrdersResult, Timing
+from makegood.bench.results import FORMAT, HttpFloor, Machine, OrdersResult, Timing
 
 
 class ServerFloor(msgspec.Struct, frozen=True):
@@ -66,7 +66,7 @@ class ClusterReport(msgspec.Struct, frozen=True):
     at: str
     seconds: float
     results: list[ClusterResult]
-    format: int = 1
+    format: int = FORMAT
     bench: str = "cluster"
 
     @property

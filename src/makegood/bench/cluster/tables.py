@@ -9,7 +9,6 @@ from rich.table import Table as RichTable
 from makegood.bench.cluster.results import ClusterReport, ClusterResult
 from makegood.bench.markdown import FUNCTIONS, table, where
 
-
 ABREAST = 3
 """Cases beside one another on the terminal."""
 
