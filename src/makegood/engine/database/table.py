@@ -3,6 +3,7 @@
 A row is a mutable msgspec struct. Its annotations say the column: `int` is a 64-bit integer, `bytes` a blob,
 `str` (or a `Literal` of strings) a text; `Annotated[str, Meta(max_length=n)]` a VARCHAR(n); `| None` nullable.
 Key columns must have a length, because MySQL wants one; their collation is binary, so case and accents differ.
+A field with a default is a column that came later: a text has it in SQL as well.
 """
 
 from collections.abc import Sequence
@@ -104,7 +105,16 @@ def _column(field: msgspec.structs.FieldInfo, is_key: bool) -> sa.Column[Any]:
     kind = _column_type(declared)
     nullable = kind is not declared
     autoincrement = False if is_key else "auto"
-    return sa.Column(field.name, _sql_type(kind), primary_key=is_key, nullable=nullable, autoincrement=autoincrement)
+    # A column that a migration adds to rows that are there already needs a value for them.
+    default = field.default if isinstance(field.default, str) else None
+    return sa.Column(
+        field.name,
+        _sql_type(kind),
+        primary_key=is_key,
+        nullable=nullable,
+        autoincrement=autoincrement,
+        server_default=default,
+    )
 
 
 def _column_type(declared: inspect.Type) -> inspect.Type:
