@@ -1,5 +1,6 @@
-"""The web application over a shop in memory, as the web's own tests have it; a collector of spans."""
+"""The web application over a shop in memory, as the web's own tests have it; a collector of spans; clean loggers."""
 
+import logging
 import threading
 from collections.abc import Generator
 
@@ -9,6 +10,16 @@ from tests.unit.observe.collector import Collector
 from tests.unit.web.conftest import alice, app, http, settings, shop
 
 __all__ = ["alice", "app", "http", "settings", "shop"]
+
+
+@pytest.fixture(autouse=True)
+def _root() -> Generator[None]:
+    """Logs are as they were when the test is over."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture

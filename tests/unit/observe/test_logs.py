@@ -1,12 +1,9 @@
 """Lines of the log for a log store."""
 
 import asyncio
-import json
 import logging
 import re
-from collections.abc import Generator
 from datetime import datetime
-from typing import Any
 
 import pytest
 
@@ -16,23 +13,10 @@ from makegood.observe.logs import LONGEST
 from makegood.shop.orders.steps import Settle
 from tests.support.virtual_time import VirtualWorld, run
 from tests.unit.engine.tills import Shop
+from tests.unit.observe.log_lines import log_lines
 
 GOOD = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 log = logging.getLogger("makegood.tests")
-
-
-@pytest.fixture(autouse=True)
-def _root() -> Generator[None]:
-    """Logs are as they were when the test is over."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-
-
-def _lines(captured: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in captured.readouterr().err.splitlines()]
 
 
 def test_fields(capsys: pytest.CaptureFixture[str]) -> None:
@@ -40,7 +24,7 @@ def test_fields(capsys: pytest.CaptureFixture[str]) -> None:
     set_up(ObserveSettings(logs="json"), "orders-1")
     log.warning("two\nlines and a \x00 of %s", "Zoë")
     log.info("not important enough")
-    [line] = _lines(capsys)
+    [line] = log_lines(capsys)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"])
     assert datetime.fromisoformat(line.pop("time")).tzinfo is not None
     assert line == {
@@ -58,7 +42,7 @@ def test_ids_from_the_context_and_the_call(capsys: pytest.CaptureFixture[str]) -
         log.info("inside")
         log.info("of another", extra={"order_id": 8, "trace_id": ""})
     log.info("outside", extra={"payment_id": 9})
-    inside, other, outside = _lines(capsys)
+    inside, other, outside = log_lines(capsys)
     assert (inside["order_id"], inside["trace_id"]) == ("7", "0af7651916cd43dd8448eb211c80319c")
     assert (other["order_id"], other["trace_id"]) == ("8", "0af7651916cd43dd8448eb211c80319c")
     assert outside["payment_id"] == "9"
@@ -73,7 +57,7 @@ def test_exceptions(capsys: pytest.CaptureFixture[str]) -> None:
         int("broken")
     except ValueError:
         log.exception("failed")
-    [line] = _lines(capsys)
+    [line] = log_lines(capsys)
     assert line["exception"].startswith("Traceback")
     assert line["exception"].endswith("with base 10: 'broken'")
 
@@ -82,7 +66,7 @@ def test_long_messages(capsys: pytest.CaptureFixture[str]) -> None:
     """A message without end is cut in the middle."""
     set_up(ObserveSettings(logs="json"), "p")
     log.warning("begin %s end", "x" * 1_000_000)
-    [line] = _lines(capsys)
+    [line] = log_lines(capsys)
     assert len(line["message"]) <= LONGEST
     assert (line["message"][:6], line["message"][-4:]) == ("begin ", " end")
 
@@ -108,7 +92,7 @@ def test_a_poisonous_request(capsys: pytest.CaptureFixture[str]) -> None:
         await shop.host.stop()
 
     run(scenario)
-    [line] = _lines(capsys)
+    [line] = log_lines(capsys)
     assert (line["number"], line["trace_id"]) == ("2", "0af7651916cd43dd8448eb211c80319c")
     assert "ValueError: 2 is poison" in line["exception"]
 
@@ -126,7 +110,7 @@ def test_tasks_that_fail(capsys: pytest.CaptureFixture[str]) -> None:
         await shop.host.stop()
 
     run(scenario)
-    inside, outside = _lines(capsys)
+    inside, outside = log_lines(capsys)
     assert (inside["message"], inside["number"]) == ("no paper", "5")
     assert (outside["logger"], outside["number"]) == ("makegood.engine.tasks", "5")
 
