@@ -23,6 +23,7 @@ class Consumer:
         self.taken: set[str] = set()
         self.received_at = 0.0
         self.deliveries = self.failures = 0
+        self.failure: BrokerUnavailable | None = None
         self._task = asyncio.create_task(self._run())
 
     async def hears(self, messages: set[str], seconds: float) -> None:
@@ -51,8 +52,8 @@ class Consumer:
                         await subscription.acknowledge(deliveries)
                 finally:
                     await subscription.close()
-            except BrokerUnavailable:
-                self.failures += 1
+            except BrokerUnavailable as failure:
+                self.failures, self.failure = self.failures + 1, failure
                 await asyncio.sleep(0.2)
 
 
@@ -64,6 +65,7 @@ class Traffic:
         self.published: set[str] = set()
         self.published_at = 0.0
         self.failures = 0
+        self.failure: BrokerUnavailable | None = None
         self._consumers = [Consumer(broker, topic, group) for _ in range(2)]
         self._publisher = asyncio.create_task(self._publish())
 
@@ -98,9 +100,10 @@ class Traffic:
     def __str__(self) -> str:
         deliveries = sum(one.deliveries for one in self._consumers)
         failures = self.failures + sum(one.failures for one in self._consumers)
+        last = {str(one.failure) for one in (self, *self._consumers) if one.failure is not None}
         return (
             f"{len(self.published)} published, {len(self.taken)} taken in {deliveries} deliveries, "
-            f"{failures} calls failed"
+            f"{failures} calls failed, the last with {sorted(last)}"
         )
 
     async def _publish(self) -> None:
@@ -110,8 +113,8 @@ class Traffic:
             batch = [Message(self._topic, f"m{one}", b"x" * 200) for one in range(number, number + BATCH)]
             try:
                 await self._broker.publish(batch)
-            except BrokerUnavailable:
-                self.failures += 1
+            except BrokerUnavailable as failure:
+                self.failures, self.failure = self.failures + 1, failure
                 await asyncio.sleep(0.1)
                 continue
             self.published |= {message.message_id for message in batch}

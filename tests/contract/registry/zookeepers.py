@@ -76,7 +76,10 @@ class Place:
 
     async def nodes(self, interface: str) -> list[str]:
         """The names in the folder of its providers."""
-        return sorted(await self._ask(lambda: self._client.get_children(self._path(interface))))
+        path = self._path(interface)
+        # Another server of the ensemble may be behind: what a registry was answered is seen after a sync.
+        await self._ask(lambda: self._client.sync(path))
+        return sorted(await self._ask(lambda: self._client.get_children(path)))
 
     async def owners(self, interface: str) -> list[int]:
         """The sessions of its providers, in the order of their nodes."""
