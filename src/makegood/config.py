@@ -22,6 +22,8 @@ SECTIONS = (
     "stock",
     "payments",
     "alipay",
+    "wechatpay",
+    "stripe",
     "sandbox",
     "web",
     "gateway",

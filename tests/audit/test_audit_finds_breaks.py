@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from makegood.audit import TITLES, audit
-from makegood.audit.sandbox import SandboxTrades
+from makegood.audit.sandbox import sandbox_ledgers
 from makegood.config import Config
 from makegood.embedded.directory import Directory
 from makegood.embedded.shop import EmbeddedShop
@@ -124,7 +124,7 @@ async def audited(shop: EmbeddedShop, sandbox_url: str, http: httpx.AsyncClient,
     assert shop.host is not None
     databases = {name: runtime.database for name, runtime in shop.host.runtimes.items()}
     settings = PaymentsSettings("https://shop.example")
-    return await audit(databases, settings, {"alipay": SandboxTrades(sandbox_url, http)}, patience=patience)
+    return await audit(databases, settings, sandbox_ledgers(sandbox_url, http), patience=patience)
 
 
 def broken(checked: list[Checked]) -> dict[str, tuple[str, ...]]:

@@ -1,6 +1,13 @@
 """python-alipay-sdk, written by others against the real platform, as the referee of the sandbox."""
 
+import io
+import re
+import time
+import zipfile
 from collections.abc import Iterator
+from html import unescape
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
@@ -10,6 +17,8 @@ from alipay.exceptions import AliPayException, AliPayValidationError
 from makegood.keys import generate_private_key, private_pem, public_pem
 from tests.support.sandbox import SandboxProcess, running_sandbox
 from tests.unit.sandbox.merchant import Receiver, receiving
+
+FORM = "application/x-www-form-urlencoded"
 
 
 @pytest.fixture(scope="module")
@@ -112,3 +121,66 @@ def test_sdk_would_notice_another_platform(sandbox: SandboxProcess) -> None:
     other = pointed_at(sandbox, platform_public_key=public_pem(generate_private_key().public_key()))
     with pytest.raises(AliPayValidationError):
         other.api_alipay_trade_query(out_trade_no="x")
+
+
+def test_page_pay_leads_to_the_cashier(sdk: AliPay, sandbox: SandboxProcess, receiver: Receiver) -> None:
+    """The SDK's signed query string leads a browser to the cashier, and back to the shop with a signature."""
+    back = "http://shop.example/back?x=1"
+    order = sdk.api_alipay_trade_page_pay("Apples", "by_page", "3.00", return_url=back, notify_url=receiver.url)
+    assert sdk.api_alipay_trade_query(out_trade_no="by_page")["sub_code"] == "ACQ.TRADE_NOT_EXIST"
+    led = httpx.get(f"{sandbox.alipay['gateway']}?{order}")
+    assert led.status_code == 302
+    cashier = led.headers["location"]
+    again = httpx.post(sandbox.alipay["gateway"], content=order, headers={"Content-Type": FORM})
+    assert again.headers["location"] == cashier
+    httpx.get(cashier)
+    assert sdk.api_alipay_trade_query(out_trade_no="by_page")["trade_status"] == "WAIT_BUYER_PAY"
+    paid = httpx.post(cashier, data={"action": "pay"})
+    found = re.search(r'href="(http://shop[^"]+)"', paid.text)
+    assert found
+    fields = dict(parse_qsl(urlsplit(unescape(found[1])).query))
+    assert (fields.pop("x"), fields["out_trade_no"], fields["total_amount"]) == ("1", "by_page", "3.00")
+    signature = fields.pop("sign")
+    assert sdk.verify(dict(fields), signature)
+    assert not sdk.verify(fields | {"total_amount": "30.00"}, signature)
+    assert sdk.api_alipay_trade_query(out_trade_no="by_page")["trade_status"] == "TRADE_SUCCESS"
+    late = httpx.get(f"{sandbox.alipay['gateway']}?{order}")
+    assert (late.status_code, "ACQ.TRADE_HAS_SUCCESS" in late.text) == (200, True)
+    forged = httpx.get(f"{sandbox.alipay['gateway']}?{order.replace('3.00', '0.01')}")
+    assert "isv.invalid-signature" in forged.text
+
+
+def test_bill_of_a_day(tmp_path: Path) -> None:
+    """When the day is over its bill has every payment and refund once, in GBK; before that there is none."""
+    with running_sandbox(tmp_path) as sandbox:
+        sdk = pointed_at(sandbox)
+        today = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 8 * 3600))
+        made = sdk.api_alipay_trade_precreate("苹果, 红", "billed", "10.00")
+        httpx.post(made["qr_code"], data={"action": "pay"})
+        sdk.api_alipay_trade_precreate("Apples", "not_paid", "1.00")
+        sdk.api_alipay_trade_refund("3.00", out_trade_no="billed", out_request_no="r1")
+        early = bill_address(sdk, today)
+        assert early["sub_code"] == "isp.bill_not_exist"
+        httpx.post(f"{sandbox.url}/control/clock", json={"advance_seconds": 24 * 3600}).raise_for_status()
+        url = bill_address(sdk, today)["bill_download_url"]
+        archive = zipfile.ZipFile(io.BytesIO(httpx.get(url).raise_for_status().content))
+        details, totals = archive.namelist()
+        assert (details.endswith("_业务明细.csv"), totals.endswith("_业务明细(汇总).csv")) == (True, True)
+        text = archive.read(details).decode("gbk")
+        lines = [line for line in text.splitlines() if not line.startswith("#")]
+        header, *rows = [[value.strip() for value in line.split(",")] for line in lines]
+        paid, refund = (dict(zip(header, row, strict=True)) for row in rows)
+        assert [paid[name] for name in ("商户订单号", "业务类型", "商家实收（元）")] == ["billed", "交易", "10.00"]
+        assert paid["支付宝交易号"] == sdk.api_alipay_trade_query(out_trade_no="billed")["trade_no"]
+        told = [refund[name] for name in ("业务类型", "商家实收（元）", "退款批次号/请求号")]
+        assert told == ["退款", "-3.00", "r1"]
+        assert "#交易合计：1笔，商家实收共10.00元" in text
+        assert httpx.get(url.replace(today, "2026-01-01")).status_code == 404
+        httpx.post(f"{sandbox.url}/control/clock", json={"advance_seconds": 31}).raise_for_status()
+        assert httpx.get(url).status_code == 404
+
+
+def bill_address(sdk: AliPay, day: str) -> dict[str, str]:
+    """What the SDK is told of the bill of a day."""
+    method = "alipay.data.dataservice.bill.downloadurl.query"
+    return sdk.server_api(method, {"bill_type": "trade", "bill_date": day})

@@ -13,7 +13,7 @@ from makegood.bench.measuring import Run, Runner, commits_of, cost_of, different
 from makegood.bench.notices import account_of, open_payments, platform_key, signed_requests
 from makegood.bench.plan import RowsSeen, rows_seen
 from makegood.bench.progress import Steps
-from makegood.bench.results import CallbacksReport, CallbacksResult
+from makegood.bench.results import AnswersAlone, CallbacksReport, CallbacksResult
 from makegood.bench.shop import Mark, RunningShop, running_shop
 
 CONNECTIONS: tuple[int, ...] = (1, 8, 64, 256)
@@ -32,6 +32,8 @@ STORED = {
     "points": ("points.db", "SELECT count(*) FROM entries"),
 }
 """What every callback brings about once: its file, and how it is counted."""
+AT_ONCE = ("captured", "notifications")
+"""Which of these are there when it is answered."""
 
 
 class CallbacksBench:
@@ -60,14 +62,16 @@ class CallbacksBench:
 
     async def measure(self, connections: int, seen: RowsSeen) -> CallbacksResult:
         """One number of connections. Raises BenchError when it cannot be measured."""
-        folder = self._house.copy(f"callbacks-{connections}")
+        folder, place = self._house.copy(f"callbacks-{connections}"), self._folder
         self._steps.begin(f"measuring: {connections} connections")
         run, stored = await self._timed(folder, connections)
+        driven = run.driven
+        # A machine's speed changes within minutes, so what is compared is measured side by side.
+        verified = await verified_floor(place, self._key, self._requests, self._warm, connections, self._seconds)
+        alone, wrong = await self._alone(connections)
         self._steps.begin(f"floors: {connections} connections")
-        driven, place = run.driven, self._folder
         sql = await sql_floor(place, folder, seen, commits_of(run), driven.answers)
         self._house.remove(folder)
-        verified = await verified_floor(place, self._key, self._requests, self._warm, connections, self._seconds)
         seconds = min(HTTP_SECONDS, self._seconds)
         return CallbacksResult(
             connections=connections,
@@ -79,7 +83,8 @@ class CallbacksBench:
             verified=verified,
             sql=sql,
             http=await http_floor(place, self._requests[0], OK, len(SUCCESS), connections, seconds),
-            failures=[*failures(driven, stored), *different(seen, sql)],
+            alone=alone,
+            failures=[*failures(driven, stored), *wrong, *different(seen, sql)],
         )
 
     async def _count(self, shop: RunningShop, connections: int, requests: Sequence[bytes]) -> RowsSeen:
@@ -89,8 +94,20 @@ class CallbacksBench:
             driven = await runner.warm(one_by_one(requests), self._seconds)
         return rows_seen(before, await shop.counts(), driven.answers)
 
-    async def _timed(self, folder: Path, connections: int) -> tuple[Run[Mark], dict[str, int]]:
-        async with running_shop(folder, settings=SETTINGS) as shop, Runner(shop, connections, shop.url) as runner:
+    async def _alone(self, connections: int) -> tuple[AnswersAlone, list[str]]:
+        """What answers take, and what was wrong, in a shop in which nothing follows."""
+        folder = self._house.copy(f"alone-{connections}")
+        run, stored = await self._timed(folder, connections, deaf=True)
+        self._house.remove(folder)
+        timing, used = run.timing(), run.after.used.since(run.before.used)
+        alone = AnswersAlone(timing.per_second, timing.p99_ms, used.cpu / run.driven.answers * 1e6)
+        return alone, failures(run.driven, {what: stored[what] for what in AT_ONCE})
+
+    async def _timed(self, folder: Path, connections: int, *, deaf: bool = False) -> tuple[Run[Mark], dict[str, int]]:
+        async with (
+            running_shop(folder, deaf=deaf, settings=SETTINGS) as shop,
+            Runner(shop, connections, shop.url) as runner,
+        ):
             await runner.warm(one_by_one(self._requests[: self._warm]))
             before = _stored(folder)
             run = await runner.run(one_by_one(self._requests[self._warm :]), self._seconds)

@@ -1,10 +1,13 @@
-"""`makegood`, with its commits counted, and if wanted its rows: python -m makegood.bench.counted FILE [--rows] run …
+"""`makegood`, with its commits counted, and if wanted its rows:
+
+    python -m makegood.bench.counted FILE [--rows] [--deaf] run …
 
 Each line on standard input has the counts so far written to FILE, as MessagePack; its end ends the process, so that
 nothing outlives the bench. A commit costs one short Python call more. Rows are counted in a run of its own, which is
-never timed.
+never timed. `--deaf`: no listener hears a message; they are published, and wait.
 """
 
+import asyncio
 import os
 import signal
 import sys
@@ -16,7 +19,10 @@ from typing import Any
 import apsw
 import msgspec
 
+from makegood.engine.consumer import Consumer
+
 STDIN = 0
+OPTIONS = ("--rows", "--deaf")
 MAX_KEYS = 20_000
 """Most different keys that are remembered of a table's updated rows."""
 WRITES = {"INSERT": "insert", "UPDATE": "update", "DELETE": "delete"}
@@ -118,14 +124,21 @@ class WritesCounter:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
+async def _hear_nothing(self: Consumer) -> None:
+    del self
+    await asyncio.Event().wait()
+
+
 def main() -> None:
     """Runs the rest of the command line as `makegood` would."""
     file, *arguments = sys.argv[1:]
-    rows = arguments[0] == "--rows"
-    counter = WritesCounter(rows=rows)
+    asked = [argument for argument in arguments if argument in OPTIONS]
+    counter = WritesCounter(rows="--rows" in asked)
     apsw.connection_hooks.append(counter.hook)
     threading.Thread(target=counter.answer, args=(Path(file),), daemon=True).start()
-    sys.argv = ["makegood", *arguments[rows:]]
+    if "--deaf" in asked:
+        Consumer.run = _hear_nothing
+    sys.argv = ["makegood", *arguments[len(asked) :]]
     from makegood.cli import main as makegood  # noqa: PLC0415 - behind the hooks, so that no connection is missed
 
     makegood()

@@ -28,6 +28,16 @@ from makegood.bench.results import (
 
 TIMING = ["p50 ms", "p99 ms", "backlog", "drain s"]
 """The columns behind the number of answers a second."""
+ANSWERS = (
+    *("connections", "callbacks/s", *TIMING),
+    *("alone/s", "alone p99 ms", "verify + row/s", "its p99 ms"),
+    *("verify / shop", "verify / alone"),
+)
+CALLBACK_CPU = (
+    *("connections", "shop µs", "alone µs", "verify + row µs", "SQL µs", "empty HTTP µs"),
+    *("shop / verify", "alone / verify"),
+)
+"""The columns of both tables of callbacks."""
 Report = OrdersReport | CallbacksReport | ClusterReport
 KINDS: dict[str, type[Report]] = {"orders": OrdersReport, "callbacks": CallbacksReport, "cluster": ClusterReport}
 
@@ -75,7 +85,8 @@ def markdown(report: Report) -> str:
         return markdown_cluster(report)
     if isinstance(report, CallbacksReport):
         tables = [
-            _callbacks(report.results),
+            table(ANSWERS, list(map(answer_cells, report.results))),
+            table(CALLBACK_CPU, list(map(callback_cells, report.results))),
             _work([(f"{one.connections:,}", one.cost, one.sql) for one in report.results]),
         ]
     else:
@@ -89,11 +100,19 @@ def order_cells(one: OrdersResult) -> list[str]:
     return [*_timing(one.timing), *(f"{each:.0f}" for each in cpu), f"{one.ratio:.2f}"]
 
 
+def answer_cells(one: CallbacksResult) -> list[str]:
+    """How fast callbacks were answered: by the shop, by one whose listeners hear nothing, by the verifying endpoint."""
+    others = [f"{each:,.1f}" for each in (one.alone.p99_ms, one.verified.p99_ms)]
+    alone, verified = f"{one.alone.per_second:,.0f}", f"{one.verified.per_second:,.0f}"
+    ratios = [f"{one.speed_ratio:.2f}", f"{one.alone_speed_ratio:.2f}"]
+    return [f"{one.connections:,}", *_timing(one.timing), alone, others[0], verified, others[1], *ratios]
+
+
 def callback_cells(one: CallbacksResult) -> list[str]:
-    """The figures of a number of connections, from that number to the verifying endpoint's multiples."""
-    cpu = [one.cost.cpu_us, one.verified.cpu_us, one.sql.cpu_us, one.http.cpu_us]
-    ratios = [f"{one.cpu_ratio:.2f}", f"{one.speed_ratio:.2f}"]
-    return [f"{one.connections:,}", *_timing(one.timing), *(f"{each:.0f}" for each in cpu), *ratios]
+    """What a callback took of each of them, beside the floors."""
+    cpu = [one.cost.cpu_us, one.alone.cpu_us, one.verified.cpu_us, one.sql.cpu_us, one.http.cpu_us]
+    ratios = [f"{one.cpu_ratio:.2f}", f"{one.alone_cpu_ratio:.2f}"]
+    return [f"{one.connections:,}", *(f"{each:.0f}" for each in cpu), *ratios]
 
 
 def _timing(timing: Timing) -> list[str]:
@@ -113,12 +132,6 @@ def _batches(results: Sequence[OrdersResult]) -> str:
         batches = [f"{size:.1f}" if size else "–" for size in sizes]
         rows.append([_name(one), *batches, f"{one.cost.written_bytes:,.0f}", f"{one.cost.client_cpu_us:.0f}"])
     return table(["average batch", *FUNCTIONS.values(), "bytes written an order", "client µs"], rows)
-
-
-def _callbacks(results: Sequence[CallbacksResult]) -> str:
-    head = ["connections", "callbacks/s", *TIMING, "shop µs", "verify + row µs", "SQL µs", "empty HTTP µs"]
-    head += ["shop / verify CPU", "verify / shop speed"]
-    return table(head, [callback_cells(one) for one in results])
 
 
 def _work(results: Sequence[tuple[str, Cost, SqlFloor]]) -> str:

@@ -119,4 +119,5 @@ class Served(NamedTuple):
             generator.close()
         if set(driven.statuses) != {status}:
             raise BenchError(f"the floor's endpoint answered {dict(driven.statuses)}: {last_words(self.log)}")
-        return HttpFloor(driven.per_second, used.cpu / driven.answers * 1e6, client / driven.answers * 1e6)
+        cpu, client_cpu = used.cpu / driven.answers * 1e6, client / driven.answers * 1e6
+        return HttpFloor(driven.per_second, cpu, client_cpu, driven.percentile(0.99) * 1e3)

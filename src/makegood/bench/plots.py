@@ -64,6 +64,7 @@ def _callback_lines(report: CallbacksReport) -> list[Line]:
     results = report.results
     return [
         Line("the shop, with all that follows", [one.cost.cpu_us for one in results], "o-"),
+        Line("answers alone", [one.alone.cpu_us for one in results], "d-"),
         Line("floor: verify, store one row", [one.verified.cpu_us for one in results], "s--"),
         Line("floor: the same rows by SQL", [one.sql.cpu_us for one in results], "^:"),
         Line("floor: empty endpoint", [one.http.cpu_us for one in results], "v:"),

@@ -26,6 +26,15 @@ class HttpFloor(msgspec.Struct, frozen=True):
     per_second: float
     cpu_us: float
     client_cpu_us: float
+    p99_ms: float = 0.0
+
+
+class AnswersAlone(msgspec.Struct, frozen=True):
+    """The shop while none of its listeners hears: what a callback takes until it is answered, its message sent."""
+
+    per_second: float
+    p99_ms: float
+    cpu_us: float
 
 
 class Cost(msgspec.Struct, frozen=True):
@@ -99,6 +108,7 @@ class CallbacksResult(msgspec.Struct, frozen=True):
     verified: HttpFloor
     sql: SqlFloor
     http: HttpFloor
+    alone: AnswersAlone
     failures: list[str]
 
     @property
@@ -110,6 +120,16 @@ class CallbacksResult(msgspec.Struct, frozen=True):
     def speed_ratio(self) -> float:
         """The verifying endpoint's callbacks a second as a multiple of the shop's."""
         return self.verified.per_second / self.timing.per_second if self.timing.per_second else 0.0
+
+    @property
+    def alone_cpu_ratio(self) -> float:
+        """As `cpu_ratio`, of the answers alone."""
+        return self.alone.cpu_us / self.verified.cpu_us if self.verified.cpu_us else 0.0
+
+    @property
+    def alone_speed_ratio(self) -> float:
+        """As `speed_ratio`, of the answers alone."""
+        return self.verified.per_second / self.alone.per_second if self.alone.per_second else 0.0
 
 
 class Machine(msgspec.Struct, frozen=True):

@@ -44,7 +44,13 @@ class Figures:
     """What the shop's /metrics say: by function (`orders.Open`), and messages that wait to be sent or handled."""
 
     functions: dict[str, Did]
-    backlog: int
+    unsent: int
+    unheard: int
+
+    @property
+    def backlog(self) -> int:
+        """Messages that wait for anything."""
+        return self.unsent + self.unheard
 
     def batch(self, function: str, earlier: "Figures") -> float:
         """The average batch of a function since then; 0 when it ran none."""
@@ -69,8 +75,11 @@ class Mark:
 class RunningShop:
     """A shop that serves. Every method raises BenchError when it has ended."""
 
-    def __init__(self, folder: Path, log: Path, process: Process, run: RunFile, http: httpx.AsyncClient) -> None:
+    def __init__(
+        self, folder: Path, log: Path, process: Process, run: RunFile, http: httpx.AsyncClient, *, deaf: bool
+    ) -> None:
         self.folder = folder
+        self._deaf = deaf
         self.url = run.url
         self._run = run
         self._log = log
@@ -129,15 +138,18 @@ class RunningShop:
         return (await self.figures()).backlog
 
     async def drained(self) -> None:
-        """Returns when every message has been handled."""
+        """Returns when every message has been handled; of a deaf shop, when every message is sent."""
         loop = asyncio.get_running_loop()
         end = loop.time() + DRAIN
         # The shop counts what waits now and then, so what it says is young only after that time.
         await asyncio.sleep(LOOK_EVERY + POLL)
-        while (await self.figures()).backlog:
+        while self._left(await self.figures()):
             if loop.time() > end:
                 raise BenchError(f"messages are not handled after {DRAIN:.0f} s: measure for fewer --seconds")
             await asyncio.sleep(POLL)
+
+    def _left(self, figures: Figures) -> int:
+        return figures.unsent if self._deaf else figures.backlog
 
 
 def counts_file(folder: Path) -> Path:
@@ -147,15 +159,15 @@ def counts_file(folder: Path) -> Path:
 
 @asynccontextmanager
 async def running_shop(
-    folder: Path, *, rows: bool = False, settings: Mapping[str, str] | None = None
+    folder: Path, *, rows: bool = False, deaf: bool = False, settings: Mapping[str, str] | None = None
 ) -> AsyncGenerator[RunningShop]:
     """A shop in this folder that serves until the block ends, with `settings` as environment variables.
 
-    `rows`: every row it writes is counted, slowly.
+    `rows`: every row it writes is counted, slowly. `deaf`: its listeners hear nothing, messages wait in the broker.
     """
     log = folder.with_name(f"{folder.name}.log")
     (folder / "run.json").unlink(missing_ok=True)
-    counting = [str(counts_file(folder)), *(["--rows"] if rows else [])]
+    counting = [str(counts_file(folder)), *(["--rows"] if rows else []), *(["--deaf"] if deaf else [])]
     arguments = [*counting, "run", "--data", str(folder), "--port", "0"]
     async with (
         child("makegood.bench.counted", arguments, log, settings) as process,
@@ -163,7 +175,7 @@ async def running_shop(
     ):
         await wait_for_file(folder / "run.json", process, log, START)
         run = msgspec.json.decode((folder / "run.json").read_bytes(), type=RunFile)
-        shop = RunningShop(folder, log, process, run, http)
+        shop = RunningShop(folder, log, process, run, http, deaf=deaf)
         await shop.ready()
         yield shop
 
@@ -171,15 +183,16 @@ async def running_shop(
 def read_figures(text: str) -> Figures:
     """What a process's /metrics say."""
     functions: dict[str, dict[str, float]] = {}
-    backlog = 0.0
+    waiting = {"makegood_service_outbox": 0.0, "makegood_service_lag": 0.0}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             if sample.name.startswith("makegood_function_"):
                 name = f"{sample.labels['service']}.{sample.labels['function']}"
                 functions.setdefault(name, {})[sample.name] = sample.value
-            elif sample.name in ("makegood_service_outbox", "makegood_service_lag"):
-                backlog += sample.value
-    return Figures({name: _did(values) for name, values in functions.items()}, int(backlog))
+            elif sample.name in waiting:
+                waiting[sample.name] += sample.value
+    did = {name: _did(values) for name, values in functions.items()}
+    return Figures(did, *(int(messages) for messages in waiting.values()))
 
 
 def _did(values: dict[str, float]) -> Did:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from makegood.bench.documents import TIMING, callback_cells, order_cells
+from makegood.bench.documents import ANSWERS, CALLBACK_CPU, TIMING, answer_cells, callback_cells, order_cells
 from makegood.bench.markdown import FUNCTIONS
 from makegood.bench.results import CallbacksReport, Cost, OrdersReport, OrdersResult, SqlFloor
 
@@ -22,20 +22,13 @@ def show_orders(report: OrdersReport, console: Console) -> None:
 
 def show_callbacks(report: CallbacksReport, console: Console) -> None:
     """Prints every table, then what was wrong."""
-    table = _table(
-        "CPU µs a callback",
-        ["connections", "callbacks/s", *TIMING, "shop", "verify + row", "SQL floor", "empty HTTP"],
-        ["shop/verify CPU", "verify/shop speed", "verify req/s", "batch", "client", "answers"],
-    )
+    answers, cpu = _table("answers", ANSWERS, []), _table("CPU µs a callback", CALLBACK_CPU, ["batch", "client"])
     for one in report.results:
-        table.add_row(
-            *callback_cells(one),
-            f"{one.verified.per_second:,.0f}",
-            f"{one.cost.batches.get('payments.record', 0.0):.1f}",
-            f"{one.cost.client_cpu_us:.0f}",
-            ", ".join(f"{status}: {count:,}" for status, count in one.answers.items()),
-        )
-    console.print(table)
+        answers.add_row(*answer_cells(one))
+        batch = one.cost.batches.get("payments.record", 0.0)
+        cpu.add_row(*callback_cells(one), f"{batch:.1f}", f"{one.cost.client_cpu_us:.0f}")
+    console.print(answers)
+    console.print(cpu)
     console.print(_rows([(f"{one.connections:,}", one.cost, one.sql) for one in report.results], "a callback"))
     for one in report.results:
         for failure in one.failures:

@@ -9,6 +9,7 @@ import typer
 
 from makegood.cli.benching import bench
 from makegood.cli.failure import CommandFailed
+from makegood.cli.sandbox_commands import sandbox
 
 DEFAULT_DATA = Path("data")
 
@@ -29,6 +30,7 @@ app = typer.Typer(
 dead_letters = typer.Typer(help="Events and tasks that failed and wait for a person.", no_args_is_help=True)
 app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(bench, name="bench")
+app.add_typer(sandbox, name="sandbox")
 
 
 @app.command()
@@ -103,6 +105,24 @@ def audit(data: Data = DEFAULT_DATA, config: Cluster = None, json: Json = False)
 
 
 @app.command()
+def reconcile(
+    channel: Annotated[str, typer.Option(help="A payment channel of the shop, such as alipay.")],
+    date: Annotated[str, typer.Option(help="The bill's day by China's clock, YYYY-MM-DD.")],
+    data: Data = DEFAULT_DATA,
+    config: Cluster = None,
+    json: Json = False,
+) -> None:
+    """Compare a platform's bill of a day with the shop's payments and refunds, line by line.
+
+    What differs is listed here and on the operators' page: ours only, theirs only, another amount; the exit status is
+    then 1. It can be run again: what has been settled meanwhile is then gone from the list.
+    """
+    from makegood.cli import operators, reconciling
+
+    reconciling.reconcile(operators.Where(data, config), channel, date, as_json=json)
+
+
+@app.command()
 def replay(
     baskets: Annotated[int | None, typer.Option(help="Place the first N baskets of the year.", min=1)] = None,
     everything: Annotated[bool, typer.Option("--all", help="Place every basket of the year.")] = False,
@@ -156,19 +176,6 @@ def simulate(
     wanted = simulating.options(orders, faults, steps, leave_out, only, buyer, rate)
     task = simulating.Task(chosen, wanted, workers or os.cpu_count() or 1, explain, about, stops=steps is not None)
     simulating.run(task, as_json=json)
-
-
-@app.command()
-def sandbox(
-    data: Annotated[Path, typer.Option("--data", help="The sandbox's folder.", file_okay=False)] = Path("sandbox"),
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="The port; 0 takes a free one.", min=0, max=65535)] = 8001,
-    clock_speed: Annotated[float, typer.Option(help="Virtual seconds in a real one.", min=0.01, max=100_000)] = 1.0,
-) -> None:
-    """Run the payment platform to test against by itself; sandbox.json in its folder says how to reach it."""
-    from makegood.cli import running
-
-    running.sandbox(data, host, port, clock_speed)
 
 
 @app.command()

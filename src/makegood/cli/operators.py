@@ -40,7 +40,7 @@ def load(files: Sequence[Path], where: Where, *, as_json: bool) -> None:
                 reports.append({"file": str(file), **await operator.load(_read(file), file)})
         return reports
 
-    reports = _with_operator(where, work, create=True)
+    reports = with_operator(where, work, create=True)
     if as_json:
         _print_json(reports)
     for report in () if as_json else reports:
@@ -49,7 +49,7 @@ def load(files: Sequence[Path], where: Where, *, as_json: bool) -> None:
 
 def audit(where: Where, *, as_json: bool) -> None:
     """Prints a line for each promise; exits with 1 when one is broken."""
-    report = _with_operator(where, lambda operator: operator.audit())
+    report = with_operator(where, lambda operator: operator.audit())
     if as_json:
         _print_json(report)
     else:
@@ -60,7 +60,7 @@ def audit(where: Where, *, as_json: bool) -> None:
 
 def list_dead_letters(where: Where, after: str | None, limit: int, *, as_json: bool) -> None:
     """Prints one page."""
-    page = _with_operator(where, lambda operator: operator.dead_letters(after, limit))
+    page = with_operator(where, lambda operator: operator.dead_letters(after, limit))
     if as_json:
         _print_json(page)
         return
@@ -82,7 +82,7 @@ def replay_dead_letters(where: Where, ids: Sequence[str] | None, *, as_json: boo
             parts = progress.track(range(0, len(chosen), PAGE), description="replaying")
             return [one for begin in parts for one in await replay(operator, chosen[begin : begin + PAGE])]
 
-    done = _with_operator(where, work)
+    done = with_operator(where, work)
     if as_json:
         _print_json([one._asdict() for one in done])
     else:
@@ -116,7 +116,9 @@ async def _all_letters(operator: OperatorClient) -> list[dict[str, Any]]:
             return letters
 
 
-def _with_operator(where: Where, work: Callable[[OperatorClient], Awaitable[T]], *, create: bool = False) -> T:
+def with_operator(where: Where, work: Callable[[OperatorClient], Awaitable[T]], *, create: bool = False) -> T:
+    """What `work` gives with the shop's operators' API. Raises CommandFailed."""
+
     async def connected() -> T:
         async with shop_in(where.data, where.config, create=create) as run, OperatorClient(run) as operator:
             return await work(operator)

@@ -1,4 +1,4 @@
-"""`makegood run` and `makegood sandbox`."""
+"""`makegood run`."""
 
 import asyncio
 import os
@@ -21,9 +21,7 @@ from makegood.engine.errors import EngineError
 from makegood.engine.heap import settle_heap
 from makegood.observe import ObserveSettings, ObservingFailed, set_up
 from makegood.operators.client import OperatorError
-from makegood.sandbox.directory import SandboxError
 from makegood.sandbox.loopback import is_loopback
-from makegood.sandbox.server import run_sandbox
 from makegood.web.server import PortBusy
 
 FAILURES = (
@@ -34,7 +32,6 @@ FAILURES = (
     OperatorError,
     PortBusy,
     SandboxFailed,
-    SandboxError,
 )
 """What a person can do something about; anything else is a bug and shows its traceback."""
 
@@ -49,14 +46,6 @@ def run(data: Path, host: str, port: int, config: Path | None) -> None:
             )
         with closing(set_up(settings.section("observe", ObserveSettings), "makegood")):
             uvloop.run(_serve(data, host, port, settings))
-    except FAILURES as error:
-        raise CommandFailed(str(error)) from error
-
-
-def sandbox(data: Path, host: str, port: int, clock_speed: float) -> None:
-    """Runs the payment platform alone."""
-    try:
-        run_sandbox(data, host, port, clock_speed)
     except FAILURES as error:
         raise CommandFailed(str(error)) from error
 

@@ -12,7 +12,7 @@ import httpx
 
 from makegood.audit import audit
 from makegood.audit.platform import Trades
-from makegood.audit.sandbox import SandboxTrades
+from makegood.audit.sandbox import sandbox_ledgers
 from makegood.cluster.connections import calls, rocketmq
 from makegood.cluster.databases import open_database
 from makegood.cluster.settings import DatabaseSettings, GatewaySettings, SandboxSettings
@@ -26,8 +26,8 @@ from makegood.engine.rpc.triple import TripleCaller
 from makegood.engine.service import Service
 from makegood.engine.world import SystemWorld
 from makegood.operators.shop import Operations
-from makegood.shop.assembly import CLASSES, services_of
-from makegood.shop.payments.gateways.alipay import Alipay, AlipaySettings
+from makegood.shop.assembly import CLASSES, configured_gateways, services_of
+from makegood.shop.payments.gateways.configured import Surroundings
 from makegood.shop.payments.gateways.http import platform_client
 from makegood.shop.payments.gateways.port import Gateway
 from makegood.shop.payments.settings import PaymentsSettings
@@ -129,14 +129,14 @@ class ClusterProcess:
     def _chosen(self, http: httpx.AsyncClient, compute: ThreadExecutor) -> list[Service]:
         gateways: Mapping[str, Gateway] = {}
         if "payments" in self._names:
-            alipay = self._config.section("alipay", AlipaySettings)
-            gateways = {"alipay": Alipay(alipay, http, self._world.now, compute.run)}
+            around = Surroundings(http, self._world, compute.run, self._gateway.url)
+            gateways = configured_gateways(self._config, around)
         services = services_of(self._config, self._gateway.url, gateways)
         return [service for service in services if service.name in self._names]
 
-    def _ledgers(self, http: httpx.AsyncClient) -> dict[str, Trades]:
+    def _ledgers(self, http: httpx.AsyncClient) -> Mapping[str, Trades]:
         url = self._config.section("sandbox", SandboxSettings).url
-        return {"alipay": SandboxTrades(url, http)} if url else {}
+        return sandbox_ledgers(url, http) if url else {}
 
     def _parts(self, host: Host) -> dict[str, Part]:
         """What operators see here: the gateway sees the whole shop."""

@@ -14,6 +14,9 @@ from makegood.embedded.ending import end
 from makegood.engine.backoff import backoff
 from makegood.engine.world import World
 from makegood.shop.payments.gateways.alipay import AlipaySettings
+from makegood.shop.payments.gateways.configured import Merchants
+from makegood.shop.payments.gateways.stripe import StripeSettings
+from makegood.shop.payments.gateways.wechatpay import WechatPaySettings
 
 START = 20.0
 """Seconds that the sandbox may take to answer."""
@@ -28,10 +31,16 @@ class SandboxFailed(Exception):
 
 
 class SandboxFile(msgspec.Struct, frozen=True):
-    """What the sandbox says about itself, and what its demo merchant agreed with it."""
+    """What the sandbox says about itself, and what its demo merchants agreed with it."""
 
     url: str
     alipay: AlipaySettings
+    wechatpay: WechatPaySettings | None = None
+    stripe: StripeSettings | None = None
+
+    def merchants(self) -> Merchants:
+        """One of each platform that the sandbox speaks as."""
+        return Merchants(self.alipay, self.wechatpay, self.stripe)
 
 
 async def predecessor_ended(folder: Path) -> None:

@@ -10,11 +10,12 @@ import httpx
 from msgspec import structs
 
 from makegood.audit import audit
-from makegood.audit.sandbox import SandboxTrades
+from makegood.audit.sandbox import sandbox_ledgers
 from makegood.config import Config
 from makegood.embedded.demo import demo_document
 from makegood.embedded.directory import Directory, RunFile, Secrets
 from makegood.embedded.sandbox import SandboxChild, SandboxFile, predecessor_ended
+from makegood.embedded.stripe_endpoint import register
 from makegood.engine.broker.embedded import EmbeddedBroker
 from makegood.engine.database.migrations import migrate
 from makegood.engine.database.sqlite import SqliteDatabase
@@ -25,7 +26,7 @@ from makegood.engine.world import SystemWorld, World
 from makegood.load import load
 from makegood.operators.shop import Operations
 from makegood.shop.assembly import migrations_of, services_of
-from makegood.shop.payments.gateways.alipay import Alipay, AlipaySettings
+from makegood.shop.payments.gateways.configured import Merchants, Surroundings, gateways_of
 from makegood.shop.payments.gateways.http import platform_client
 from makegood.shop.payments.service import Payments
 from makegood.web.app import build_app
@@ -78,7 +79,7 @@ class EmbeddedShop:
         try:
             async with (
                 platform_client(CONNECTIONS) as http,
-                self._services(run, about.alipay, http) as operations,
+                self._services(run, about.merchants(), http) as operations,
                 self._web(operations, secrets, port),
             ):
                 await self._fill(operations)
@@ -101,18 +102,20 @@ class EmbeddedShop:
 
     @asynccontextmanager
     async def _services(
-        self, run: RunFile, merchant: AlipaySettings, http: httpx.AsyncClient
+        self, run: RunFile, merchants: Merchants, http: httpx.AsyncClient
     ) -> AsyncGenerator[Operations]:
         compute = ThreadExecutor("compute", COMPUTE_THREADS)
         broker = self._open_broker(self._directory.path / "broker.db", self._world, ThreadExecutor("broker"))
-        alipay = Alipay(merchant, http, self._world.now, compute.run)
-        services = services_of(self._config, run.url, {"alipay": alipay})
+        gateways = gateways_of(merchants, Surroundings(http, self._world, compute.run, run.url))
+        services = services_of(self._config, run.url, gateways)
+        [settings] = [service.settings for service in services if isinstance(service, Payments)]
+        if merchants.stripe is not None:
+            await register(merchants.stripe, settings.notify_url("stripe"), http)
         host = Host(services, database=self._database, broker=broker, world=self._world, compute=compute, alone=True)
         await host.start()
         self.host = host
         databases = {name: runtime.database for name, runtime in host.runtimes.items()}
-        [settings] = [service.settings for service in services if isinstance(service, Payments)]
-        ledgers = {"alipay": SandboxTrades(run.sandbox_url, http)}
+        ledgers = sandbox_ledgers(run.sandbox_url, http)
         operations = Operations(host, host.runtimes, broker.stats, partial(audit, databases, settings, ledgers))
         watch = asyncio.get_running_loop().create_task(operations.watch(), name="watch")
         try:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
 
@@ -54,6 +55,29 @@ class OperatorClient:
     async def outcomes(self, ids: Sequence[str]) -> list[dict[str, Any]]:
         """What has become of at most 100 dead letters: an `outcome` each, `waiting`, `failed` or `gone`."""
         return await self._of_letters("outcomes", ids, "the question was refused")
+
+    async def reconcile(self, channel: str, date: str) -> dict[str, Any]:
+        """Begins to compare a platform's bill of a day (YYYY-MM-DD); one that runs goes on."""
+        body = json.dumps({"channel": channel, "date": date}).encode()
+        answer = await self._send("POST", "/api/ops/reconciliations", content=body, type="application/json")
+        return self._good(answer, "nothing was compared")
+
+    async def reconciliation(self, channel: str, date: str) -> dict[str, Any]:
+        """How far the comparison is."""
+        path = f"/api/ops/reconciliations/{quote(channel, safe='')}/{quote(date, safe='')}"
+        return self._good(await self._send("GET", path), "the question was refused")
+
+    async def differences(self, account: str, date: str, limit: int) -> list[dict[str, Any]]:
+        """The first differences of one bill."""
+        found: list[dict[str, Any]] = []
+        after: str | None = None
+        while len(found) < limit:
+            query = f"?limit=1000&after={after}" if after else "?limit=1000"
+            page = self._good(await self._send("GET", f"/api/ops/differences{query}"), "the list was refused")
+            found += [one for one in page["differences"] if (one["account"], one["date"]) == (account, date)]
+            if not (after := page["next"]):
+                break
+        return found[:limit]
 
     async def _of_letters(self, what: str, ids: Sequence[str], failure: str) -> list[dict[str, Any]]:
         body = json.dumps({"ids": list(ids)}).encode()

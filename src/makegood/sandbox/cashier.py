@@ -1,12 +1,16 @@
-"""What a buyer can do about a trade: look at it, which scans its code, and pay or decline."""
+"""What a buyer can do about a trade: look at it, which scans its code; pay, decline, pay too late, pay twice."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
 from . import trades
 from .store import Store, Transaction
 from .trades import State, Trade
+
+Sequel = Callable[[Transaction, Trade], None]
+"""What a platform does, beside notifying, when a trade of its was paid."""
+NO_SEQUELS: Final[Mapping[str, Sequel]] = {}
 
 _SAYS: Final = {
     State.CODE: "Waiting for payment",
@@ -29,9 +33,12 @@ class View(NamedTuple):
 class Cashier:
     """Answers buyers."""
 
-    def __init__(self, store: Store, wake_notifier: Callable[[], None]) -> None:
+    def __init__(
+        self, store: Store, wake_notifier: Callable[[], None], sequels: Mapping[str, Sequel] = NO_SEQUELS
+    ) -> None:
         self._store = store
         self._wake_notifier = wake_notifier
+        self._sequels = sequels
 
     async def look(self, code: str) -> View:
         """The page is opened, which scans the code."""
@@ -39,10 +46,11 @@ class Cashier:
         return await self._store.write(lambda tx: _scan(tx, code)) if view.state is State.CODE else view
 
     async def act(self, code: str, action: str) -> View:
-        """A button is pressed: `pay` or `decline`."""
-        if action not in _ACTIONS:
-            return View(HTTPStatus.UNPROCESSABLE_ENTITY, "Send the field action=pay or action=decline.", None, None)
-        view = await self._store.write(lambda tx: _act(tx, code, action))
+        """A button is pressed: `pay`, `decline`, `pay_late` or `pay_twice`."""
+        act = _ACTIONS.get(action)
+        if act is None:
+            return View(HTTPStatus.UNPROCESSABLE_ENTITY, _NO_ACTION, None, None)
+        view = await self._store.write(lambda tx: act(tx, code, self._sequels))
         self._wake_notifier()
         return view
 
@@ -57,22 +65,54 @@ def _scan(tx: Transaction, code: str) -> View:
     return _shown(tx, trades.scan(tx, trade)) if trade else _UNKNOWN
 
 
-def _act(tx: Transaction, code: str, action: str) -> View:
+def _pay(tx: Transaction, code: str, sequels: Mapping[str, Sequel]) -> View:
+    """A trade that waits is paid."""
+    trade = _waiting(tx, code)
+    return trade if isinstance(trade, View) else _paid(tx, trade, sequels, "Paid. The shop is being told.")
+
+
+def _decline(tx: Transaction, code: str, _: Mapping[str, Sequel]) -> View:
+    trade = _waiting(tx, code)
+    if isinstance(trade, View):
+        return trade
+    return _shown(tx, trade)._replace(message="Declined. Nothing was taken; you can still pay.")
+
+
+def _pay_late(tx: Transaction, code: str, sequels: Mapping[str, Sequel]) -> View:
+    """A payment that was on its way when its trade ended arrives all the same."""
+    trade = trades.by_code(tx, code)
+    if trade is None:
+        return _UNKNOWN
+    if trade.state(tx.now) not in (State.CLOSED, State.DEAD):
+        return _shown(tx, trade)._replace(status=HTTPStatus.CONFLICT)
+    return _paid(tx, trade, sequels, "Paid, too late. The shop is being told.")
+
+
+def _pay_twice(tx: Transaction, code: str, _: Mapping[str, Sequel]) -> View:
+    trade = trades.by_code(tx, code)
+    if trade is None:
+        return _UNKNOWN
+    if trade.platform not in TWICE or trade.state(tx.now) is not State.PAID or not trades.pay_twice(tx, trade):
+        return _shown(tx, trade)._replace(status=HTTPStatus.CONFLICT)
+    return _shown(tx, trade)._replace(message="Paid once more. The shop is being told.")
+
+
+def _waiting(tx: Transaction, code: str) -> Trade | View:
+    """The trade, scanned, if it waits for its buyer; else what they are shown."""
     trade = trades.by_code(tx, code)
     if trade is None:
         return _UNKNOWN
     scanned = trades.scan(tx, trade)
     if scanned.state(tx.now) is not State.WAITING:
         return _shown(tx, scanned)._replace(status=HTTPStatus.CONFLICT)
-    return _ACTIONS[action](tx, scanned)
+    return scanned
 
 
-def _pay(tx: Transaction, trade: Trade) -> View:
-    return _shown(tx, trades.pay(tx, trade))._replace(message="Paid. The shop is being told.")
-
-
-def _decline(tx: Transaction, trade: Trade) -> View:
-    return _shown(tx, trade)._replace(message="Declined. Nothing was taken; you can still pay.")
+def _paid(tx: Transaction, trade: Trade, sequels: Mapping[str, Sequel], message: str) -> View:
+    paid = trades.pay(tx, trade)
+    if sequel := sequels.get(trade.platform):
+        sequel(tx, paid)
+    return _shown(tx, paid)._replace(message=message)
 
 
 def _shown(tx: Transaction, trade: Trade) -> View:
@@ -80,5 +120,7 @@ def _shown(tx: Transaction, trade: Trade) -> View:
     return View(HTTPStatus.OK, _SAYS[state], trade, state)
 
 
-_ACTIONS: Final = {"pay": _pay, "decline": _decline}
+_ACTIONS: Final = {"pay": _pay, "decline": _decline, "pay_late": _pay_late, "pay_twice": _pay_twice}
+_NO_ACTION: Final = "Send the field action=pay, decline, pay_late or pay_twice."
+TWICE: Final = (trades.ALIPAY, trades.WECHATPAY)
 _UNKNOWN: Final = View(HTTPStatus.NOT_FOUND, "There is no such trade: check the address.", None, None)

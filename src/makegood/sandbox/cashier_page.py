@@ -1,5 +1,6 @@
 """The page on which a buyer pays or declines; scripts may post to it as its buttons do."""
 
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -7,9 +8,10 @@ from jinja2 import Environment, PackageLoader
 from litestar import MediaType, Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
 
-from .cashier import Cashier, View
+from .cashier import TWICE, Cashier, View
 from .clock import rfc3339
-from .trades import State
+from .money import money
+from .trades import State, Trade
 
 CASHIER_PATH: Final = "/cashier/"
 MAX_FORM_BYTES: Final = 4096
@@ -25,16 +27,26 @@ _PAGE: Final = Environment(
 ).get_template("cashier.html")
 
 
-def routes(cashier: Cashier) -> list[HTTPRouteHandler]:
-    """GET and POST of the cashier's page."""
+Back = Callable[[Trade], Awaitable[str]]
+"""Where a buyer goes who has paid; nothing when the shop did not say."""
+
+
+def routes(cashier: Cashier, backs: Mapping[str, Back]) -> list[HTTPRouteHandler]:
+    """GET and POST of the cashier's page; `backs` by platform."""
+
+    async def response(request: Request[Any, Any, Any], view: View) -> Response[Any]:
+        if "application/json" in request.headers.get("accept", ""):
+            return Response(as_json(view), status_code=view.status, headers=HEADERS)
+        back = backs.get(view.trade.platform) if view.trade and view.state is State.PAID else None
+        return _page(view, await back(view.trade) if back and view.trade else "")
 
     @get(CASHIER_PATH + "{code:str}", cache=False)
     async def look(request: Request[Any, Any, Any], code: str) -> Response[Any]:
-        return _response(request, await cashier.look(code))
+        return await response(request, await cashier.look(code))
 
     @post(CASHIER_PATH + "{code:str}", status_code=200, request_max_body_size=MAX_FORM_BYTES)
     async def act(request: Request[Any, Any, Any], code: str) -> Response[Any]:
-        return _response(request, await cashier.act(code, action_of(await request.body())))
+        return await response(request, await cashier.act(code, action_of(await request.body())))
 
     return [look, act]
 
@@ -60,14 +72,15 @@ def as_json(view: View) -> dict[str, object]:
     }
 
 
-def _response(request: Request[Any, Any, Any], view: View) -> Response[Any]:
-    if "application/json" in request.headers.get("accept", ""):
-        return Response(as_json(view), status_code=view.status, headers=HEADERS)
+def _page(view: View, back: str) -> Response[Any]:
     page = _PAGE.render(
         view=view,
         trade=view.trade,
         payable=view.state is State.WAITING,
-        amount=view.trade and f"{view.trade.amount // 100:,}.{view.trade.amount % 100:02d}",
+        late=view.state in (State.CLOSED, State.DEAD),
+        twice=view.state is State.PAID and view.trade and view.trade.platform in TWICE,
+        amount=view.trade and money(view.trade, view.trade.amount),
         expires=view.trade and rfc3339(view.trade.expires_at),
+        back=back,
     )
     return Response(page, status_code=view.status, media_type=MediaType.HTML, headers=HEADERS)

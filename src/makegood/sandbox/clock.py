@@ -66,6 +66,10 @@ class Clock:
         elapsed = max(0, self._world.now() - anchor.real)
         return anchor.virtual + int(elapsed * anchor.speed)
 
+    def world_now(self) -> int:
+        """The world's milliseconds UTC, whatever this clock shows: what signatures are dated with."""
+        return self._world.now()
+
     def set_speed(self, speed: float) -> None:
         """Lets time pass `speed` times as fast from now on."""
         self.anchor = Anchor(virtual=self.now(), real=self._world.now(), speed=speed)
@@ -95,3 +99,8 @@ def rfc3339(milliseconds: int | None) -> str | None:
 def random_digits(count: int) -> str:
     """That many decimal digits, from the machine: for the numbers of a new merchant."""
     return f"{secrets.randbelow(10**count):0{count}d}"
+
+
+def random_hex(count: int) -> str:
+    """That many hexadecimal digits in capitals, from the machine: for the secrets of a new merchant."""
+    return secrets.token_hex((count + 1) // 2)[:count].upper()

@@ -1,6 +1,6 @@
 """What merchants are to be told: a row a notification, a row an attempt."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import msgspec
@@ -23,16 +23,35 @@ class Notification(msgspec.Struct, frozen=True):
     rung: int
     attempts: int
     delivered_at: int | None
+    url: str = ""
+    event_id: int | None = None
+    put_off: int = 0
 
 
 class Attempt(msgspec.Struct, frozen=True):
-    """One try: the HTTP status (None when there was no answer) and the answer's beginning, or what went wrong."""
+    """One try: the HTTP status (None when there was no answer) and the answer's beginning, or what went wrong.
+
+    `stamp` is what the signature was dated with (the world's milliseconds UTC), `twist` what was false about it.
+    """
 
     number: int
     sent_at: int
     status: int | None
     answer: str
     next_at: int | None
+    twist: str = ""
+    stamp: int = 0
+
+
+class Event(msgspec.Struct, frozen=True):
+    """What happened to a trade, with the JSON of what it happened to as it was then."""
+
+    id: int
+    trade_id: int
+    code: str
+    kind: str
+    created_at: int
+    content: str
 
 
 class Due(msgspec.Struct, frozen=True):
@@ -41,6 +60,12 @@ class Due(msgspec.Struct, frozen=True):
     notification: Notification
     trade: Trade
     refund: Refund | None
+    event: Event | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it goes."""
+        return self.notification.url or self.trade.notify_url
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -50,6 +75,8 @@ class Outcome(msgspec.Struct, frozen=True):
     status: int | None
     answer: str
     accepted: bool
+    twist: str = ""
+    stamp: int = 0
 
 
 def due(tx: Transaction, claimed: Collection[int], limit: int) -> list[Due]:
@@ -78,8 +105,17 @@ def record(tx: Transaction, notification: Notification, outcomes: list[Outcome],
     climbs = not last.accepted and notification.rung < len(ladder)
     next_at = tx.now + ladder[notification.rung] if climbs else None
     for number, outcome in enumerate(outcomes, notification.attempts + 1):
-        attempt = Attempt(number, outcome.sent_at, outcome.status, outcome.answer, next_at)
-        tx.rows("INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?)", notification.id, *msgspec.structs.astuple(attempt))
+        tx.rows(
+            "INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            notification.id,
+            number,
+            outcome.sent_at,
+            outcome.status,
+            outcome.answer,
+            next_at,
+            outcome.twist,
+            outcome.stamp,
+        )
     tx.rows(
         "UPDATE notifications SET due_at = ?, rung = ?, attempts = ?, delivered_at = coalesce(?, delivered_at)"
         " WHERE id = ?",
@@ -89,6 +125,61 @@ def record(tx: Transaction, notification: Notification, outcomes: list[Outcome],
         last.sent_at if last.accepted else None,
         notification.id,
     )
+
+
+def put_off(tx: Transaction, notification: Notification, milliseconds: int) -> None:
+    """Lets it wait for so long, once for each attempt."""
+    tx.rows(
+        "UPDATE notifications SET due_at = ?, put_off = ? WHERE id = ?",
+        tx.now + milliseconds,
+        notification.attempts + 1,
+        notification.id,
+    )
+
+
+def happened(tx: Transaction, trade: Trade, kind: str, content: str, urls: Sequence[str], delay: int = 0) -> Event:
+    """Writes an event down; whoever listens at these URLs is to be told after so many virtual milliseconds."""
+    [row] = tx.rows(
+        "INSERT INTO events (trade_id, code, kind, created_at, content) VALUES (?, ?, ?, ?, ?) RETURNING *",
+        trade.id,
+        tx.new_token(),
+        kind,
+        tx.now,
+        content,
+    )
+    for url in urls:
+        tx.rows(
+            "INSERT INTO notifications (trade_id, created_at, due_at, url, event_id) VALUES (?, ?, ?, ?, ?)",
+            trade.id,
+            tx.now,
+            tx.now + delay,
+            url,
+            row[0],
+        )
+    return Event(*row)
+
+
+def event_by_code(tx: Transaction, code: str) -> Event | None:
+    """The event with that code."""
+    row = tx.row("SELECT * FROM events WHERE code = ?", code)
+    return Event(*row) if row else None
+
+
+def by_id(tx: Transaction, identity: int) -> tuple[Due, list[Attempt]] | None:
+    """A notification with its attempts."""
+    row = tx.row("SELECT * FROM notifications WHERE id = ?", identity)
+    return (_with_what_it_tells(tx, Notification(*row)), _attempts(tx, identity)) if row else None
+
+
+def of_trade(tx: Transaction, trade_id: int, limit: int) -> list[tuple[Due, list[Attempt]]]:
+    """Those about a trade, with their attempts, at most `limit`."""
+    rows = tx.rows("SELECT * FROM notifications WHERE trade_id = ? ORDER BY id LIMIT ?", trade_id, limit)
+    return [(_with_what_it_tells(tx, Notification(*row)), _attempts(tx, row[0])) for row in rows]
+
+
+def was_tried(tx: Transaction, trade_id: int) -> bool:
+    """Whether each notification about a trade was sent once at least."""
+    return not tx.rows("SELECT 1 FROM notifications WHERE trade_id = ? AND attempts = 0 LIMIT 1", trade_id)
 
 
 def resend(tx: Transaction, identity: int) -> Notification | None:
@@ -110,7 +201,8 @@ def page(tx: Transaction, after: int, limit: int) -> list[tuple[Due, list[Attemp
 
 def _attempts(tx: Transaction, identity: int) -> list[Attempt]:
     rows = tx.rows(
-        "SELECT number, sent_at, status, answer, next_at FROM attempts WHERE notification_id = ? ORDER BY number",
+        "SELECT number, sent_at, status, answer, next_at, twist, stamp FROM attempts WHERE notification_id = ?"
+        " ORDER BY number",
         identity,
     )
     return [Attempt(*row) for row in rows]
@@ -124,4 +216,11 @@ def _with_what_it_tells(tx: Transaction, notification: Notification) -> Due:
         notification.trade_id,
         notification.request_no,
     )
-    return Due(notification, Trade(*trade), Refund(*refunds[0]) if refunds else None)
+    return Due(notification, Trade(*trade), Refund(*refunds[0]) if refunds else None, _event(tx, notification.event_id))
+
+
+def _event(tx: Transaction, identity: int | None) -> Event | None:
+    if identity is None:
+        return None
+    row = tx.row("SELECT * FROM events WHERE id = ?", identity)
+    return Event(*row) if row else None

@@ -2,72 +2,58 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from http import HTTPStatus
-from typing import Final, Protocol
+from collections.abc import Mapping
+from typing import Final
 
 from .clock import Clock
-from .faults import Faults, NotificationFault
-from .notifications import MAX_ANSWER_LENGTH, Due, Outcome, due, next_due_at, record
+from .faults import Faults, Kind, NotificationFault, Trouble
+from .letters import Moments, Post, Voice
+from .notifications import MAX_ANSWER_LENGTH, Due, Outcome, due, next_due_at, put_off, record
 from .store import Store, StoreBusyError
 
 SENDERS: Final = 32
 MAX_CLAIMED: Final = 256
-TIMEOUT_SECONDS: Final = 5.0
 MAX_SLEEP_SECONDS: Final = 1.0
 MIN_SLEEP_SECONDS: Final = 0.005
 
-Post = Callable[[str, str, bytes], Awaitable[tuple[int, bytes]]]
-"""Posts to a URL a body of a content type; the HTTP status and the answer, or its beginning. OSError: no answer."""
-
 log = logging.getLogger(__name__)
-
-
-class Notices(Protocol):
-    """How a platform notifies; the ladder is the pauses between attempts, in milliseconds."""
-
-    ladder: tuple[int, ...]
-    content_type: str
-
-    async def compose(self, due: Due, now: int) -> bytes:
-        """The body of an attempt made now."""
-        ...
-
-    def accepts(self, answer: bytes) -> bool:
-        """Whether the merchant's answer ends the ladder."""
-        ...
 
 
 class Notifier:
     """One reader of what is due, and a fixed number of senders.
 
-    The reader looks every `max_sleep` seconds, and whenever it is woken or something is due. Raises ValueError for a
-    number of senders outside 1 to 255.
+    `voices` says how each platform speaks. The reader looks every `max_sleep` seconds, and whenever it is woken or
+    something is due. Raises ValueError for a number of senders outside 1 to 255.
     """
 
     def __init__(
         self,
         store: Store,
         clock: Clock,
-        notices: Notices,
+        voices: Mapping[str, Voice],
         post: Post,
-        faults: Faults,
+        trouble: Trouble,
         *,
         senders: int = SENDERS,
         max_sleep: float = MAX_SLEEP_SECONDS,
     ) -> None:
         if not 0 < senders < MAX_CLAIMED:
             raise ValueError(f"{senders} senders: give 1 to {MAX_CLAIMED - 1}")
-        self.faults: Faults = faults
+        self._trouble = trouble
         self._store = store
         self._clock = clock
-        self._notices = notices
+        self._voices = voices
         self._post = post
         self._senders = senders
         self._max_sleep = max_sleep
         self._woken = asyncio.Event()
         self._claimed: set[int] = set()
         self._queue: asyncio.Queue[Due] = asyncio.Queue(MAX_CLAIMED - senders)
+
+    @property
+    def faults(self) -> Faults:
+        """The faults in force."""
+        return self._trouble.faults
 
     def wake(self) -> None:
         """Something may be due now."""
@@ -126,10 +112,11 @@ class Notifier:
 
     async def _send(self, one: Due) -> None:
         try:
-            if self.faults.notifications is NotificationFault.HOLD:
+            if self.faults.notifications is NotificationFault.HOLD or await self._puts_off(one):
                 return
             outcomes = await self._attempt(one)
-            await self._store.write(lambda tx: record(tx, one.notification, outcomes, self._notices.ladder))
+            ladder = self._voices[one.trade.platform].ladder
+            await self._store.write(lambda tx: record(tx, one.notification, outcomes, ladder))
         except (StoreBusyError, TimeoutError):
             log.warning("An attempt could not be written down; it will be made again.")
         else:
@@ -141,20 +128,64 @@ class Notifier:
     async def _attempt(self, one: Due) -> list[Outcome]:
         match self.faults.notifications:
             case NotificationFault.LOSE:
-                return [Outcome(self._clock.now(), None, "lost: the sandbox was asked to", accepted=False)]
+                return [self._lost()]
             case NotificationFault.DUPLICATE:
                 return [await self._try(one), await self._try(one)]
             case _:
-                return [await self._try(one)]
+                return await self._troubled(one) if self.faults.rules else [await self._try(one)]
 
-    async def _try(self, one: Due) -> Outcome:
-        sent_at = self._clock.now()
-        body = await self._notices.compose(one, sent_at)
+    async def _puts_off(self, one: Due) -> bool:
+        """Whether it is to wait a little longer, as each attempt may once."""
+        if not self.faults.rules or one.notification.put_off > one.notification.attempts:
+            return False
+        for kind in (Kind.DELAY, Kind.REORDER):
+            if rule := self._trouble.happens(kind, one.trade.platform, _subject(one)):
+                pause = int(1000 * self._trouble.seconds(rule, _subject(one)))
+                await self._store.write(lambda tx, pause=pause: put_off(tx, one.notification, pause))
+                self.wake()
+                return True
+        return False
+
+    async def _troubled(self, one: Due) -> list[Outcome]:
+        """False letters first, then the true one, which may be lost or come twice."""
+        told = [await self._try(one, kind) for kind in _FALSE if self._twists(kind, one)]
+        if self._happens(Kind.LOSE, one):
+            return [*told, self._lost()]
+        twist = Kind.KEY_ROTATION if self._twists(Kind.KEY_ROTATION, one) else ""
+        told.append(await self._try(one, twist))
+        if self._happens(Kind.DUPLICATE, one):
+            told.append(await self._try(one, twist))
+        return told
+
+    def _happens(self, kind: Kind, one: Due) -> bool:
+        return self._trouble.happens(kind, one.trade.platform, _subject(one)) is not None
+
+    def _twists(self, kind: Kind, one: Due) -> bool:
+        return kind in self._voices[one.trade.platform].twists and self._happens(kind, one)
+
+    def _lost(self) -> Outcome:
+        return Outcome(self._clock.now(), None, "lost: the sandbox was asked to", accepted=False)
+
+    async def _try(self, one: Due, twist: str = "") -> Outcome:
+        voice = self._voices[one.trade.platform]
+        moments = Moments(self._clock.now(), self._clock.world_now())
+        letter = await voice.write(one, moments, twist)
         try:
-            async with asyncio.timeout(TIMEOUT_SECONDS):
-                status, answer = await self._post(one.trade.notify_url, self._notices.content_type, body)
+            async with asyncio.timeout(voice.timeout):
+                status, answer = await self._post(letter.url, letter.headers, letter.body)
         except OSError as error:  # a TimeoutError is one
             reason = str(error) or type(error).__name__
-            return Outcome(sent_at, None, f"no answer: {reason}"[:MAX_ANSWER_LENGTH], accepted=False)
+            said = f"no answer: {reason}"[:MAX_ANSWER_LENGTH]
+            return Outcome(moments.now, None, said, accepted=False, twist=twist, stamp=moments.stamp)
         text = answer.decode("utf-8", "replace")[:MAX_ANSWER_LENGTH]
-        return Outcome(sent_at, status, text, accepted=status == HTTPStatus.OK and self._notices.accepts(answer))
+        accepted = voice.accepts(status, answer)
+        return Outcome(moments.now, status, text, accepted, twist, moments.stamp)
+
+
+_FALSE: Final = (Kind.SIGNTEST, Kind.UNKNOWN_SERIAL, Kind.STALE, Kind.TAMPER, Kind.WRONG_AMOUNT)
+
+
+def _subject(one: Due) -> str:
+    """An attempt, by what every run calls it alike."""
+    what = one.event.kind if one.event else one.notification.request_no or "payment"
+    return f"notification of {one.trade.out_trade_no} {what} {one.notification.attempts + 1}"

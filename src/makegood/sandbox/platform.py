@@ -1,16 +1,20 @@
 """The platform put together from its parts: what it does, apart from how HTTP reaches it."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Final, NamedTuple
 
 from .alipay.gateway import Gateway
 from .alipay.merchant import Merchant
 from .alipay.notices import Notices
 from .alipay.signing import Signer
-from .cashier import Cashier
+from .cashier import Cashier, Sequel
 from .clock import Clock
-from .faults import Faults
-from .notifier import MAX_SLEEP_SECONDS, SENDERS, Notifier, Post
+from .early import Early
+from .faults import Faults, Trouble
+from .letters import Post, Voice
+from .notifier import MAX_SLEEP_SECONDS, SENDERS, Notifier
 from .store import Store
+from .trades import ALIPAY
 
 
 class Surroundings(NamedTuple):
@@ -28,6 +32,16 @@ class Surroundings(NamedTuple):
     codes_survive: bool = False
 
 
+class Others(NamedTuple):
+    """The platforms beside Alipay: how they notify, and what they do when a trade of theirs is paid."""
+
+    voices: Mapping[str, Voice]
+    sequels: Mapping[str, Sequel]
+
+
+NO_OTHERS: Final = Others({}, {})
+
+
 class Platform(NamedTuple):
     """A platform, which works while `store.run` and `notifier.run` do."""
 
@@ -37,21 +51,38 @@ class Platform(NamedTuple):
     gateway: Gateway
     cashier: Cashier
     notifier: Notifier
+    trouble: Trouble
+    voices: Mapping[str, Voice]
+    early: Early
 
 
 def build(
-    store: Store, clock: Clock, merchant: Merchant, signer: Signer, post: Post, faults: Faults, around: Surroundings
+    store: Store,
+    clock: Clock,
+    merchant: Merchant,
+    signer: Signer,
+    post: Post,
+    faults: Faults,
+    around: Surroundings,
+    others: Others = NO_OTHERS,
 ) -> Platform:
-    """A platform for one merchant: `signer` has the merchant's platform key, `post` carries notifications."""
+    """A platform for one merchant: `signer` has the merchant's platform key, `post` carries notifications.
+
+    `others` are the platforms beside Alipay.
+    """
+    trouble = Trouble(faults)
+    voices: dict[str, Voice] = {ALIPAY: Notices(merchant, signer), **others.voices}
     notifier = Notifier(
         store,
         clock,
-        Notices(merchant, signer),
+        voices,
         post,
-        faults,
+        trouble,
         senders=around.senders,
         max_sleep=around.max_sleep,
     )
+    cashier = Cashier(store, notifier.wake, others.sequels)
+    early = Early(store, cashier, trouble)
     gateway = Gateway(
         store,
         merchant,
@@ -60,5 +91,6 @@ def build(
         remote_notify=around.remote_notify,
         wake_notifier=notifier.wake,
         codes_survive=around.codes_survive,
+        early=early,
     )
-    return Platform(store, clock, merchant, gateway, Cashier(store, notifier.wake), notifier)
+    return Platform(store, clock, merchant, gateway, cashier, notifier, trouble, voices, early)

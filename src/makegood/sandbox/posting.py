@@ -6,7 +6,7 @@ from typing import Final
 
 import aiohttp
 
-from .notifier import Post
+from .letters import Post
 
 KEEP_ALIVE_SECONDS: Final = 2.0
 MAX_ANSWER_BYTES: Final = 1024
@@ -17,10 +17,9 @@ async def http_post(connections: int) -> AsyncGenerator[Post]:
     """Posts over at most so many connections until the block ends; how long one may take its callers bound."""
     async with _client(connections) as client:
 
-        async def post(url: str, content_type: str, body: bytes) -> tuple[int, bytes]:
-            headers = {"Content-Type": content_type, "Accept-Encoding": "identity"}
+        async def post(url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
             try:
-                return await _exchange(client, url, headers, body)
+                return await _exchange(client, url, {**headers, "Accept-Encoding": "identity"}, body)
             except (aiohttp.ClientError, ValueError) as error:
                 raise ConnectionError(f"{type(error).__name__} {error}") from error
 

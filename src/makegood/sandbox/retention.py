@@ -7,6 +7,7 @@ from typing import Final
 from .store import Store, StoreBusyError, Transaction
 
 KEPT_MILLISECONDS: Final = 90 * 24 * 3600 * 1000
+ANSWERS_KEPT_MILLISECONDS: Final = 24 * 3600 * 1000
 BATCH: Final = 1000
 PAUSE_SECONDS: Final = 60.0
 PAUSE_BETWEEN_BATCHES_SECONDS: Final = 0.05
@@ -16,6 +17,8 @@ log = logging.getLogger(__name__)
 _OLD: Final = (
     "DELETE FROM attempts WHERE notification_id IN (SELECT id FROM notifications WHERE trade_id BETWEEN ?1 AND ?2)",
     "DELETE FROM notifications WHERE trade_id BETWEEN ?1 AND ?2",
+    "DELETE FROM events WHERE trade_id BETWEEN ?1 AND ?2",
+    "DELETE FROM movements WHERE trade_id BETWEEN ?1 AND ?2",
     "DELETE FROM refunds WHERE trade_id BETWEEN ?1 AND ?2",
     "DELETE FROM trades WHERE id BETWEEN ?1 AND ?2",
 )
@@ -28,6 +31,7 @@ def prune(tx: Transaction) -> int:
         BATCH,
         tx.now - KEPT_MILLISECONDS,
     )
+    tx.rows("DELETE FROM answered WHERE answered_at < ?", tx.now - ANSWERS_KEPT_MILLISECONDS)
     if rows:
         for statement in _OLD:
             tx.rows(statement, rows[0][0], rows[-1][0])

@@ -15,17 +15,16 @@ from granian.constants import Interfaces
 from granian.server.embed import Server
 
 from . import settings
-from .alipay.merchant import Account, Merchant, new_account
-from .alipay.signing import Signer
 from .app import build_app
 from .cashier_page import CASHIER_PATH
 from .clock import MAX_SPEED, Anchor, Clock
 from .database import in_file
 from .directory import SandboxError, locked, write_privately
 from .faults import Faults
+from .house import Accounts, House, remembered_accounts
 from .listening import Address, answers, free_address
 from .notifier import SENDERS
-from .platform import Platform, Surroundings, build
+from .place import Place
 from .posting import http_post
 from .retention import keep_pruning
 from .store import Store, Transaction
@@ -38,9 +37,21 @@ STOP_SECONDS: Final = 10.0
 class Remembered(NamedTuple):
     """What the data folder says about the sandbox itself."""
 
-    account: Account
+    accounts: Accounts
     anchor: Anchor | None
     faults: Faults
+
+
+class Wanted(NamedTuple):
+    """What is asked for at the start: the clock's speed, and faults, or those of the last run."""
+
+    speed: float
+    faults: Faults | None
+
+
+def greeted(url: str) -> None:
+    """Says that it is there."""
+    print(f"The payment sandbox listens at {url}", flush=True)
 
 
 def run_sandbox(
@@ -51,8 +62,12 @@ def run_sandbox(
     *,
     allow_remote_notify: bool = False,
     parent: int | None = None,
+    faults: Faults | None = None,
+    greet: Callable[[str], None] = greeted,
 ) -> None:
-    """Runs the sandbox as this process and prints its URL; raises SandboxError when it cannot.
+    """Runs the sandbox as this process and has its URL told; raises SandboxError when it cannot.
+
+    `faults` are put in force; without them, those of the last run are.
 
     It ends at SIGTERM or SIGINT, and when `parent` is not, or no longer, its parent process. The caller says who that
     is: a parent that was killed while this process started cannot be found out any more.
@@ -65,7 +80,8 @@ def run_sandbox(
         clock_speed=clock_speed,
         allow_remote_notify=allow_remote_notify,
         parent=parent,
-        on_ready=lambda url: print(f"The payment sandbox listens at {url}", flush=True),
+        faults=faults,
+        on_ready=greet,
     )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(running)
@@ -79,6 +95,7 @@ async def serve(
     clock_speed: float = 1.0,
     allow_remote_notify: bool = False,
     parent: int | None = None,
+    faults: Faults | None = None,
     on_ready: Callable[[str], None],
 ) -> None:
     """Runs the sandbox in `data` until SIGTERM or SIGINT, or until `parent` is no longer this process's parent.
@@ -93,16 +110,17 @@ async def serve(
         address = free_address(host, port)
         stop = _stop_event()
         clock = Clock.at_world_time()
+        wanted = Wanted(clock_speed, faults)
         store = _open_store(data / "sandbox.sqlite", clock)
         try:
             async with (
                 _running(store.run(), stop),
                 _running(_watch(parent), stop),
-                _platform(store, clock, clock_speed, address, remote_notify=allow_remote_notify) as platform,
-                _running(platform.notifier.run(), stop),
+                _house(store, clock, wanted, address, remote_notify=allow_remote_notify) as house,
+                _running(house.platform.notifier.run(), stop),
                 _running(keep_pruning(store), stop),
             ):
-                await _listen(platform, address, data, stop, on_ready)
+                await _listen(house, address, data, stop, on_ready)
         finally:
             store.close()
 
@@ -115,41 +133,43 @@ def _open_store(path: Path, clock: Clock) -> Store:
 
 
 @asynccontextmanager
-async def _platform(
-    store: Store, clock: Clock, speed: float, address: Address, *, remote_notify: bool
-) -> AsyncGenerator[Platform]:
-    remembered = await _recall(store, clock, speed)
-    merchant = Merchant(remembered.account)
-    around = Surroundings(address.url + CASHIER_PATH, remote_notify=remote_notify)
-    with closing(Signer(merchant.platform_key)) as signer:
-        async with http_post(SENDERS) as post:
-            yield build(store, clock, merchant, signer, post, remembered.faults, around)
+async def _house(
+    store: Store, clock: Clock, wanted: Wanted, address: Address, *, remote_notify: bool
+) -> AsyncGenerator[House]:
+    remembered = await _recall(store, clock, wanted)
+    place = Place(address.url, address.url + CASHIER_PATH, remote_notify)
+    async with http_post(SENDERS) as post:
+        with closing(House(store, clock, remembered.accounts, post, remembered.faults, place)) as house:
+            yield house
 
 
-async def _recall(store: Store, clock: Clock, speed: float) -> Remembered:
+async def _recall(store: Store, clock: Clock, wanted: Wanted) -> Remembered:
     """What was stored; the clock goes on from there, at the speed that is asked for now."""
     remembered = await store.write(_remember)
     clock.anchor = remembered.anchor or clock.anchor
-    clock.set_speed(speed)
-    await store.write(lambda tx: settings.save(tx, "clock", clock.anchor))
-    return remembered
+    clock.set_speed(wanted.speed)
+    faults = remembered.faults if wanted.faults is None else wanted.faults
+    await store.write(lambda tx: _keep(tx, clock.anchor, faults))
+    return remembered._replace(faults=faults)
+
+
+def _keep(tx: Transaction, anchor: Anchor, faults: Faults) -> None:
+    settings.save(tx, "clock", anchor)
+    settings.save(tx, "faults", faults)
 
 
 def _remember(tx: Transaction) -> Remembered:
-    """What was stored; a merchant is made at the first start, and never again."""
-    account = settings.load(tx, "alipay", Account)
-    if account is None:
-        account = new_account()
-        settings.save(tx, "alipay", account)
-    return Remembered(account, settings.load(tx, "clock", Anchor), settings.load(tx, "faults", Faults) or Faults())
+    """What was stored; merchants are made at the first start, and never again."""
+    faults = settings.load(tx, "faults", Faults) or Faults()
+    return Remembered(remembered_accounts(tx), settings.load(tx, "clock", Anchor), faults)
 
 
 async def _listen(
-    platform: Platform, address: Address, data: Path, stop: asyncio.Event, on_ready: Callable[[str], None]
+    house: House, address: Address, data: Path, stop: asyncio.Event, on_ready: Callable[[str], None]
 ) -> None:
     """Serves until stopped; the requests that are being answered then are still answered."""
     server = Server(
-        build_app(platform),
+        build_app(house),
         address=address.ip,
         port=address.port,
         interface=Interfaces.ASGI,
@@ -161,8 +181,7 @@ async def _listen(
     async with _running(_served(server, address), stop, end=server.stop):
         await answers(address.url)
         if not stop.is_set():
-            alipay = platform.merchant.settings(address.url)
-            write_privately(data / "sandbox.json", {"url": address.url, "alipay": alipay})
+            write_privately(data / "sandbox.json", house.settings())
             on_ready(address.url)
         await stop.wait()
 

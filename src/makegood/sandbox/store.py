@@ -8,7 +8,7 @@ import apsw
 
 from .clock import Clock
 from .database import Database, savepoint, transaction
-from .schema import SCHEMA
+from .schema import bring_up
 
 MAX_WAITING: Final = 4096
 MAX_BATCH: Final = 512
@@ -44,7 +44,7 @@ class Store:
     """The ledger's database; work runs where the database says, writes in the order in which they came."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
-        """Makes the tables that are not there yet; the database is closed with the store, and when this fails."""
+        """Brings the tables up; the database is closed with the store, and when this fails."""
         self._database = database
         self._clock = clock
         self._waiting: asyncio.Queue[tuple[Work[Any], asyncio.Future[Any]]] = asyncio.Queue(MAX_WAITING)
@@ -88,8 +88,7 @@ class Store:
 
     def _make_tables(self) -> None:
         with transaction(self._database.writer, writes=True):
-            for statement in SCHEMA:
-                self._database.writer.execute(statement)
+            bring_up(self._database.writer)
 
     def _look(self, work: Work[T]) -> T:
         with transaction(self._database.reader, writes=False):

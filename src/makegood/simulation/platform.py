@@ -3,7 +3,7 @@
 A shop with one kind of platform has a second merchant there as its second channel.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from random import Random
@@ -137,7 +137,7 @@ class _Channel:
         life.spawn(platform.notifier.run(), f"notifier of {life}")
         return platform
 
-    async def _post(self, life: Life, url: str, _: str, body: bytes) -> tuple[int, bytes]:
+    async def _post(self, life: Life, url: str, _: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
         """Calls back; raises OSError when there is no answer. Now and then a false notification goes before."""
         faults = self._world.faults
         if faults.happens(Fault.NOTICE_FALSE, self._name):

@@ -10,7 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from makegood.engine import tracing
 from makegood.engine.rpc.figures import RpcFigures
 from makegood.unread import DiscardsUnread
-from makegood.web import buying, catalogue, console, docs, events, health, ops, pages, qr, sessions
+from makegood.web import bills, buying, catalogue, console, docs, events, health, ops, pages, qr, sessions
 from makegood.web.access import Access
 from makegood.web.asgi import NO_STORE, SECURITY, Message, Receive, Reply, Scope, Send, reply_of, send_reply
 from makegood.web.attempts import SignInAttempts
@@ -41,10 +41,11 @@ def build_app(shop: Shop, settings: WebSettings, rpc: RpcFigures | None = None) 
     api = [
         *sessions.routes(shop, access, tokens, attempts),
         *catalogue.routes(shop, access),
-        *buying.routes(shop, access),
+        *buying.routes(shop, access, settings.client_ip_header.lower()),
         *events.routes(shop, access, streams),
         *ops.routes(shop, access, tokens),
         *console.routes(shop, access),
+        *bills.routes(shop, access),
         *health.routes(shop, metrics, lambda: streams.ending),
         *qr.routes(),
     ]

@@ -11,6 +11,7 @@ from makegood.shop.payments import contracts as payments
 from makegood.web.access import USER, Access, UserRequest
 from makegood.web.bodies import read, takes
 from makegood.web.catalogue import After, Limit
+from makegood.web.client_ip import client_ip
 from makegood.web.port import Shop
 from makegood.web.problems import Problem
 from makegood.web.requests import NewPayment, parse_after, parse_id
@@ -23,9 +24,9 @@ PLATFORM_TIMEOUT = 15.0
 Change = Operation[orders.ChangeOrder, orders.Changed]
 
 
-def routes(shop: Shop, access: Access) -> list[HTTPRouteHandler]:
+def routes(shop: Shop, access: Access, client_ip_header: str) -> list[HTTPRouteHandler]:
     """Lists, looks at, cancels, refunds, receives and pays the user's own orders."""
-    return [*_looking(shop, access), *_changing(shop, access), _paying(shop, access)]
+    return [*_looking(shop, access), *_changing(shop, access), _paying(shop, access, client_ip_header)]
 
 
 async def find_order(shop: Shop, order_id: int, user: str | None) -> orders.Order:
@@ -82,12 +83,14 @@ def _changing(shop: Shop, access: Access) -> list[HTTPRouteHandler]:
     return [cancel, refund, receive]
 
 
-def _paying(shop: Shop, access: Access) -> HTTPRouteHandler:
+def _paying(shop: Shop, access: Access, client_ip_header: str) -> HTTPRouteHandler:
     @post("/api/payments", guards=[access.user], security=USER, opt=takes(NewPayment))
     async def pay(request: UserRequest) -> PaymentView:
         """Opens a payment of an order at a platform; asking again gives the same payment."""
         wanted = await read(request, NewPayment)
-        question = payments.OpenPayment(request.user, parse_id(wanted.order_id), wanted.channel)
+        peer = request.client.host if request.client else ""
+        address = client_ip(peer, request.headers, client_ip_header)
+        question = payments.OpenPayment(request.user, parse_id(wanted.order_id), wanted.channel, address)
         opened = await shop.call(payments.OPEN, question, Deadline.after(PLATFORM_TIMEOUT))
         if opened.refusal:
             raise Problem(opened.refusal)

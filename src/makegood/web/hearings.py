@@ -8,7 +8,8 @@ from makegood.shop.journal.contracts import Entry
 from makegood.shop.orders import contracts as orders
 from makegood.shop.orders.contracts import Order
 from makegood.shop.payments import contracts as payments
-from makegood.shop.payments.contracts import Payment, PaymentTrail, RefusedNotice
+from makegood.shop.payments.bill_contracts import BillsFound
+from makegood.shop.payments.contracts import Break, Payment, PaymentTrail, RefusedNotice
 from makegood.shop.points.contracts import Entry as PointsEntry
 from makegood.shop.reservation_contracts import ReservationFound
 from makegood.times import rfc3339
@@ -29,6 +30,8 @@ class Known:
     payments: dict[int, Payment] = field(default_factory=dict[int, Payment])
     trails: dict[int, PaymentTrail] = field(default_factory=dict[int, PaymentTrail])
     refused: tuple[RefusedNotice, ...] = ()
+    breaks: tuple[Break, ...] = ()
+    bills: BillsFound = field(default_factory=BillsFound)
     entries: tuple[Entry, ...] = ()
     complete: bool = True
     points: tuple[PointsEntry, ...] = ()

@@ -8,6 +8,7 @@ import msgspec
 from makegood.engine.dead_letters import TASK, DeadLetter
 from makegood.shop.journal.contracts import Entry
 from makegood.shop.orders.contracts import Order
+from makegood.shop.payments import bill_contracts as bills
 from makegood.shop.payments import contracts as payments
 from makegood.shop.payments.contracts import Payment, PaymentTrail
 from makegood.shop.points import contracts as points
@@ -16,10 +17,11 @@ from makegood.times import rfc3339
 from makegood.web.port import WorkSeen
 
 Source = Literal["orders", "payments", "journal", "stock", "coupons", "accounts", "points"]
-Kind = Literal["operation", "change", "event", "callback", "task", "set-aside", "journal"]
+Kind = Literal["operation", "change", "event", "callback", "task", "set-aside", "journal", "settlement"]
 """A call that was answered; a state that a service wrote down; an event and who heard it; a platform's callback; work
-that is not done; an event that a consumer could not handle; an entry of the journal."""
-RANKS: tuple[Kind, ...] = ("operation", "callback", "change", "event", "set-aside", "task", "journal")
+that is not done; an event that a consumer could not handle; an entry of the journal; a difference to the platform, or a
+comparison with its bill."""
+RANKS: tuple[Kind, ...] = ("operation", "callback", "change", "event", "set-aside", "task", "settlement", "journal")
 """What comes first of the same millisecond."""
 
 
@@ -120,6 +122,54 @@ def of_refused(notice: payments.RefusedNotice) -> Timed:
     )
 
 
+def of_break(one: payments.Break) -> Timed:
+    """A difference to the platform that a person has to settle."""
+    return moment(
+        one.at,
+        "payments",
+        "settlement",
+        f"break {one.kind}",
+        payment_id=one.number,
+        channel=one.channel,
+        trade_no=one.trade_no,
+        amount=one.amount,
+        why=one.detail,
+    )
+
+
+def of_reconciliation(one: bills.Reconciliation) -> Timed:
+    """The bill of a day on which money of the order moved, compared."""
+    return moment(
+        one.began_at if one.ended_at is None else one.ended_at,
+        "payments",
+        "settlement",
+        f"bill {one.state.lower()}",
+        account=one.account,
+        date=one.day,
+        run=one.run,
+        differences=one.differences,
+        why=one.error,
+    )
+
+
+def of_difference(one: bills.Difference, opened_at: int) -> Timed:
+    """A line of a bill that differs, about a payment opened at `opened_at` (ms UTC); told when its money moved."""
+    return moment(
+        max(one.at, opened_at),  # platforms tell the time in whole seconds
+        "payments",
+        "settlement",
+        f"bill {one.kind}",
+        account=one.account,
+        date=one.day,
+        payment_id=one.number,
+        refund_id=one.refund_number or None,
+        trade_no=one.trade_no,
+        ours=one.ours,
+        theirs=one.theirs,
+        why=one.detail,
+    )
+
+
 def of_entry(entry: Entry) -> Timed:
     """What the journal wrote down."""
     return moment(
@@ -195,6 +245,8 @@ def _of_notification(payment: Payment, one: payments.Notification) -> Timed:
         notify_id=one.notify_id,
         occurred_at=rfc3339(one.occurred_at),
         effect=one.effect,
+        repeats=one.repeats or None,
+        repeated_at=None if one.repeated_at is None else rfc3339(one.repeated_at),
     )
 
 

@@ -31,6 +31,8 @@ class WebSettings:
     """Most open event streams."""
     streams_per_user: int = 16
     """Most open event streams of one user."""
+    client_ip_header: str = ""
+    """In which header the proxy in front says the buyer's address, such as x-real-ip; empty: there is none."""
     pages: Path = Path(__file__).parent / "static"
     """The folder of the storefront and of the operators' console; read once, when the application is built."""
 

@@ -14,6 +14,7 @@ from makegood.shop.accounts import contracts as accounts
 from makegood.shop.coupons import contracts as coupons
 from makegood.shop.journal import contracts as journal
 from makegood.shop.orders import contracts as orders
+from makegood.shop.payments import bill_contracts as bills
 from makegood.shop.payments import contracts as payments
 from makegood.shop.payments.contracts import Payment, PaymentTrail
 from makegood.shop.points import contracts as points
@@ -138,6 +139,11 @@ def _moments(known: Known) -> Iterator[Timed]:
     for source, found in known.reservations.items():
         yield from moments.of_reservation(_source(source), found)
     yield from map(moments.of_refused, known.refused)
+    yield from map(moments.of_break, known.breaks)
+    yield from map(moments.of_reconciliation, known.bills.reconciliations)
+    opened = {str(id): payment.created_at for id, payment in known.payments.items()}
+    for one in known.bills.differences:
+        yield moments.of_difference(one, opened.get(one.number, 0))
     yield from of_events(known)
     yield from map(moments.of_points, known.points)
     yield from map(moments.of_entry, known.entries)
@@ -165,6 +171,7 @@ class _Reader:
             self._read_order(),
             self._read_payments(),
             self._read_trail(),
+            self._read_bills(),
             self._read_journal(),
             *[self._read_reservation(source, operation) for source, operation in RESERVATIONS],
         )
@@ -183,7 +190,12 @@ class _Reader:
         answer = await self._ask("payments", payments.TRAIL, payments.TrailOfOrder(self._order_id))
         if answer:
             self.known.trails = {one.payment_id: one for one in answer.payments}
-            self.known.refused = answer.refused
+            self.known.refused, self.known.breaks = answer.refused, answer.breaks
+
+    async def _read_bills(self) -> None:
+        answer = await self._ask("payments", bills.OF_ORDER, bills.BillsOfOrder(self._order_id))
+        if answer:
+            self.known.bills = answer
 
     async def _read_journal(self) -> None:
         answer = await self._ask("journal", journal.OF_ORDER, journal.EntriesOfOrder(self._order_id))

@@ -25,8 +25,8 @@ from tests.contract.database.mysql_server import MysqlPlace, schema_on
 pytestmark = pytest.mark.cluster
 SERVICE = Payments
 SCRIPTS = migrations_of(SERVICE)
-REVISIONS = ["payments_0001", "payments_0002", "engine_0001", "engine_0002"]
-STOPS = range(1, 34, 4)
+REVISIONS = ["payments_0001", "payments_0002", "payments_0003", "engine_0001", "engine_0002"]
+STOPS = range(1, 46, 4)
 """Before which of its statements a migration is stopped."""
 
 
@@ -109,7 +109,7 @@ def test_stopped_between_statements(place: MysqlPlace, number: int) -> None:
 def test_killed_between_statements(place: MysqlPlace) -> None:
     """A process that was killed while it migrated leaves no lock: the next one finishes what it began."""
     fork = multiprocessing.get_context("fork")
-    for number in (12, 34):
+    for number in (12, 46):
         child = fork.Process(target=_migrate_and_die, args=(place.sqlalchemy_url, number))
         child.start()
         child.join(60)
@@ -147,7 +147,7 @@ def test_older_and_newer(place: MysqlPlace) -> None:
     assert missing_revisions(place.sqlalchemy_url, SERVICE.schema, SCRIPTS) == REVISIONS
     migrate(place.sqlalchemy_url, SERVICE.schema, SCRIPTS)
     place.query("UPDATE alembic_version SET version_num = 'payments_0001' WHERE version_num LIKE 'payments%%'")
-    assert missing_revisions(place.sqlalchemy_url, SERVICE.schema, SCRIPTS) == ["payments_0002"]
+    assert missing_revisions(place.sqlalchemy_url, SERVICE.schema, SCRIPTS) == ["payments_0002", "payments_0003"]
     place.query("UPDATE alembic_version SET version_num = 'payments_9999' WHERE version_num LIKE 'payments%%'")
     for ask in (missing_revisions, migrate):
         with pytest.raises(DatabaseError, match=r"payments_9999.*update it"):

@@ -18,6 +18,7 @@ from makegood.bench.measuring import different
 from makegood.bench.plan import RowsSeen
 from makegood.bench.plots import draw
 from makegood.bench.results import (
+    AnswersAlone,
     CallbacksReport,
     CallbacksResult,
     Cost,
@@ -34,7 +35,8 @@ MACHINE = Machine(2, "a processor", "3.11.2", 0.5)
 COST = Cost(300.0, 30.0, 9_000.0, 2**27, {"orders.Open": 50.0}, {"orders": 3.0}, {"orders": 0.1})
 TIMING = Timing(3.0, 2_000.0, 12.5, 40.0, 1_234, 5.67)
 SQL = SqlFloor(1_000, 9_000.0, 60.0, {"orders": 3.0}, {"orders": 0.1})
-HTTP = HttpFloor(15_000.0, 50.0, 20.0)
+HTTP = HttpFloor(15_000.0, 50.0, 20.0, 9.5)
+ALONE = AnswersAlone(5_000.0, 20.0, 100.0)
 
 
 def result(buyers: int, history: int = 0, failures: list[str] | None = None) -> OrdersResult:
@@ -52,7 +54,7 @@ def report(*results: OrdersResult) -> OrdersReport:
 def callbacks_report() -> CallbacksReport:
     """A report of callbacks."""
     results = [
-        CallbacksResult(number, 4_000, TIMING, {"200": 4_000}, {"captured": 4_000}, COST, HTTP, SQL, HTTP, [])
+        CallbacksResult(number, 4_000, TIMING, {"200": 4_000}, {"captured": 4_000}, COST, HTTP, SQL, HTTP, ALONE, [])
         for number in (1, 64)
     ]
     return CallbacksReport(MACHINE, "2026-01-01T00:00:00Z", 60.0, results)
@@ -108,6 +110,7 @@ def test_sums_of_a_result() -> None:
     assert (one.rest_us, round(one.ratio, 3)) == (190.0, round(300 / 110, 3))
     [callback, _] = callbacks_report().results
     assert (callback.cpu_ratio, callback.speed_ratio) == (6.0, 7.5)
+    assert (callback.alone_cpu_ratio, callback.alone_speed_ratio) == (2.0, 3.0)
 
 
 @pytest.mark.parametrize("made", [report(result(1), result(8)), callbacks_report()], ids=["orders", "callbacks"])

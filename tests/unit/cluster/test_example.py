@@ -13,6 +13,8 @@ from makegood.engine.broker.rocketmq.settings import RocketmqSettings
 from makegood.observe import ObserveSettings
 from makegood.shop.orders.settings import OrdersSettings
 from makegood.shop.payments.gateways.alipay import AlipaySettings
+from makegood.shop.payments.gateways.stripe import StripeSettings
+from makegood.shop.payments.gateways.wechatpay import WechatPaySettings
 from makegood.shop.payments.settings import PaymentsSettings
 from makegood.shop.stock.settings import StockSettings
 from makegood.web.settings import WebSettings
@@ -29,9 +31,17 @@ SETTINGS: dict[str, type[Any]] = {
     "rocketmq": RocketmqSettings,
     "sandbox": SandboxSettings,
     "stock": StockSettings,
+    "stripe": StripeSettings,
     "web": WebSettings,
+    "wechatpay": WechatPaySettings,
 }
-EXAMPLES = {("stock", "buyer_limit"), ("observe", "otlp_endpoint"), ("web", "pages"), ("payments", "notify_base")}
+EXAMPLES = {
+    ("stock", "buyer_limit"),
+    ("observe", "otlp_endpoint"),
+    ("web", "pages"),
+    ("payments", "notify_base"),
+    ("wechatpay", "platform_keys_file"),
+}
 """Settings that show a value which is not the default."""
 COMMENTED = re.compile(r"^# ([a-z-]+) = (.+)$", re.MULTILINE)
 

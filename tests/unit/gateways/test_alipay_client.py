@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from makegood.engine.executor import InlineExecutor
 from makegood.keys import InvalidKeyError
 from makegood.shop.payments.gateways.alipay import Alipay, AlipayKeys, AlipaySettings
-from makegood.shop.payments.gateways.alipay_client import MAX_ANSWER
 from makegood.shop.payments.gateways.alipay_signing import signed_form
 from makegood.shop.payments.gateways.port import GatewayRefused, GatewayUnavailable, Trade
+from makegood.shop.payments.gateways.wire import MAX_ANSWER
 
 from .platform import APP, NOW, STRANGERS_KEY, Form, Platform, Reply, envelope, fails, gateway, says, settings, succeeds
 

@@ -9,9 +9,9 @@ import pytest
 
 from makegood.engine.executor import InlineExecutor
 from makegood.shop.payments.gateways.alipay import Alipay
-from makegood.shop.payments.gateways.alipay_client import MAX_ANSWER
 from makegood.shop.payments.gateways.http import platform_client
 from makegood.shop.payments.gateways.port import GatewayUnavailable
+from makegood.shop.payments.gateways.wire import MAX_ANSWER
 
 from .platform import APP, MERCHANT_KEY, NOW, PLATFORM_KEY, SELLER, AlipaySettings, private_pem, public_pem
 

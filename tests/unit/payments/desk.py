@@ -13,6 +13,7 @@ from makegood.engine.errors import DatabaseUnavailable
 from makegood.engine.service import TaskResult, TaskSpec
 from makegood.shop.orders import contracts as orders
 from makegood.shop.payments import contracts
+from makegood.shop.payments.gateways.port import Gateway
 from makegood.shop.payments.service import Payments
 from makegood.shop.payments.settings import PaymentsSettings
 from makegood.shop.payments.tables import SCHEMA
@@ -44,9 +45,9 @@ class Desk:
         self.database = MemoryDatabase(SCHEMA, self.world)
         self.platform = Platform(self.world)
         self.other = Platform(self.world, "otherpay")
-        gateways = {"testpay": self.platform, "otherpay": self.other}
+        self.gateways: dict[str, Gateway] = {"testpay": self.platform, "otherpay": self.other}
         self.settings = PaymentsSettings("https://shop.example/")
-        self.service = Payments(self.settings, gateways)
+        self.service = Payments(self.settings, self.gateways)
         self.service.engine = self
         self.orders: dict[int, orders.Order] = {}
         self.published: list[msgspec.Struct] = []

@@ -3,14 +3,18 @@
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Literal
 
 import msgspec
 
 from makegood.engine.world import World
+from makegood.shop.payments.bill_days import date_of, day_of
 from makegood.shop.payments.gateways.port import (
     Answer,
+    BillLine,
     Closing,
+    GatewayError,
     GatewayUnavailable,
     Notice,
     NoticeKind,
@@ -57,6 +61,9 @@ class Platform:
 
     def __init__(self, world: World, channel: str = "testpay") -> None:
         self.channel = channel
+        self.account = f"{channel}:shop"
+        self.ledger: list[BillLine] = []
+        self.bill_away: GatewayError | None = None
         self.accepted = Answer(200, "text/plain", b"thanks")
         self.rejected = Answer(400, "text/plain", b"again")
         self.trades: dict[str, Account] = {}
@@ -80,16 +87,18 @@ class Platform:
         self._end(lost)
         return Opened(f"http://cashier/{payment.payment_id}")
 
-    async def query(self, payment_id: str) -> Trade:
+    async def query(self, payment_id: str, trade_no: str = "") -> Trade:
         """What became of it."""
+        del trade_no
         self._end(self._begin("query"))
         trade = self._known(payment_id)
         if trade is None:
             return Trade("unknown_trade")
         return Trade(trade.state, trade.trade_no, trade.amount, trade.paid_at)
 
-    async def close(self, payment_id: str) -> Closing:
+    async def close(self, payment_id: str, trade_no: str = "") -> Closing:
         """Closes it unless it is paid."""
+        del trade_no
         lost = self._begin("close")
         trade = self._known(payment_id)
         if self.closing_unknown:
@@ -106,9 +115,21 @@ class Platform:
         if self.refund_status == "succeeded" and refund.refund_id not in trade.refunds:
             assert trade.refunded + refund.amount <= trade.amount, "more than was paid"
             trade.refunds[refund.refund_id] = refund.amount
+            self.enter("refund", trade, refund.amount, refund.refund_id)
             self.notices.append(self.slip(trade, "refund", trade.refunded))
         self._end(lost)
         return RefundState("succeeded" if refund.refund_id in trade.refunds else self.refund_status, "as told")
+
+    async def bill(self, day: date) -> list[BillLine]:
+        """The lines of one day."""
+        if self.bill_away is not None:
+            raise self.bill_away
+        return [line for line in self.ledger if date_of(day_of(line.at)) == day]
+
+    def enter(self, kind: Literal["payment", "refund"], trade: Account, amount: int, refund_number: str = "") -> None:
+        """Writes a line of today's bill."""
+        at = self._world.now()
+        self.ledger.append(BillLine(kind, trade.number, refund_number, trade.trade_no, amount, at))
 
     def read_notification(self, body: bytes, headers: Mapping[str, str]) -> Notice:
         """Proves and reads a notification."""
@@ -128,11 +149,19 @@ class Platform:
             return None
         trade.state, trade.paid_at = "paid", self._world.now()
         trade.amount = trade.amount if amount is None else amount
+        self.enter("payment", trade, trade.amount)
         self.notices.append(self.slip(trade, "captured", trade.amount))
         return self.notices[-1]
 
     def slip(
-        self, trade: Account, kind: NoticeKind, amount: int, *, signature: str = "sesame", notify_id: str = ""
+        self,
+        trade: Account,
+        kind: NoticeKind,
+        amount: int,
+        *,
+        signature: str = "sesame",
+        notify_id: str = "",
+        refund_id: str = "",
     ) -> bytes:
         """A callback about a trade, with an id of its own unless one is given."""
         self._minted += 1
@@ -144,6 +173,7 @@ class Platform:
             amount=amount,
             occurred_at=self._world.now(),
             raw={},
+            refund_id=refund_id,
         )
         return msgspec.json.encode(Slip(notice, signature))
 

@@ -132,7 +132,7 @@ async def test_a_lost_call_is_made_again(desk: Desk, fault: str) -> None:
 
 
 async def test_a_slow_refund_is_asked_for_ever_more_rarely(desk: Desk) -> None:
-    """A refund that the platform is processing is asked for again, and given up visibly after a week."""
+    """A refund that the platform is processing is listed after a week, then asked for daily, and in the end no more."""
     id = await desk.paid()
     desk.refund_whole(id)
     desk.platform.refund_status = "processing"
@@ -144,7 +144,45 @@ async def test_a_slow_refund_is_asked_for_ever_more_rarely(desk: Desk) -> None:
     assert desk.breaks() == []
     await desk.work()
     assert desk.breaks() == ["refund_stuck"]
+    for _ in range(90):
+        desk.world.advance(DAY)
+        assert await desk.work() == 1
+    assert desk.breaks() == ["refund_stuck"]
     assert desk.tasks == {}
+
+
+async def test_a_refund_that_cannot_be_made_for_now(desk: Desk) -> None:
+    """After an hour of refusals a refund is on the list with the reason, and off it when it has succeeded."""
+    id = await desk.paid()
+    desk.refund_whole(id)
+    desk.platform.refund_status = "waiting"
+    await desk.work()
+    assert desk.breaks() == []
+    desk.world.advance(3_600_000)
+    await desk.work()
+    assert desk.breaks() == ["refund_waiting"]
+    desk.world.advance(7 * DAY)
+    await desk.work()
+    assert desk.breaks() == ["refund_waiting", "refund_stuck"]
+    desk.platform.refund_status = "succeeded"
+    desk.world.advance(DAY)
+    await desk.work()
+    assert (desk.breaks(), desk.payment(id).refunded) == ([], 10_000)
+
+
+async def test_a_refund_that_fails_in_the_end(desk: Desk) -> None:
+    """A platform that tells of the failure of a refund that had succeeded is asked, and the failure is listed."""
+    id = await desk.paid()
+    desk.refund_whole(id)
+    await desk.work()
+    trade = desk.platform.trades[str(id)]
+    [number] = trade.refunds
+    await desk.notify(desk.platform.slip(trade, "refund", 0, refund_id=number))
+    assert desk.breaks() == []
+    trade.refunds.clear()
+    desk.platform.refund_status = "failed"
+    await desk.work()
+    assert desk.breaks() == ["refund_failed"]
 
 
 async def test_a_notice_revives_a_stuck_refund(desk: Desk) -> None:
@@ -152,7 +190,7 @@ async def test_a_notice_revives_a_stuck_refund(desk: Desk) -> None:
     id = await desk.paid()
     desk.refund_whole(id)
     desk.platform.refund_status = "processing"
-    desk.world.advance(8 * DAY)
+    desk.world.advance(98 * DAY)
     await desk.work()
     assert desk.tasks == {}
     desk.platform.refund_status = "succeeded"

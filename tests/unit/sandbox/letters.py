@@ -1,5 +1,6 @@
 """A shop's callback address without a network: keeps what it is sent, and answers as it is told."""
 
+from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
 
@@ -11,9 +12,9 @@ class Letters:
         self.urls: list[str] = []
         self.bodies: list[bytes] = []
 
-    async def post(self, url: str, content_type: str, body: bytes) -> tuple[int, bytes]:
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
         """Takes a notification."""
-        assert content_type.startswith("application/x-www-form-urlencoded")
+        assert headers["Content-Type"].startswith("application/x-www-form-urlencoded")
         self.urls.append(url)
         self.bodies.append(body)
         if self.answer is None:

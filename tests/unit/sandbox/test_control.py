@@ -7,14 +7,13 @@ import pytest
 from litestar.testing import create_test_client
 
 from makegood.sandbox.alipay.merchant import Merchant, new_account
-from makegood.sandbox.alipay.notices import Notices
 from makegood.sandbox.alipay.signing import Signer
 from makegood.sandbox.clock import Clock
 from makegood.sandbox.control import Control, routes
 from makegood.sandbox.database import in_file
 from makegood.sandbox.faults import Faults
 from makegood.sandbox.loopback import may_notify
-from makegood.sandbox.notifier import Notifier
+from makegood.sandbox.platform import Surroundings, build
 from makegood.sandbox.store import Store
 from tests.support.sandbox import SandboxProcess
 from tests.unit.sandbox.letters import Letters
@@ -81,8 +80,9 @@ def test_control_is_for_this_machine(tmp_path: Path) -> None:
     """A caller who does not come from the loopback is refused, whatever he asks."""
     clock, merchant = Clock.at_world_time(), Merchant(new_account())
     store, signer = Store(in_file(tmp_path / "store.sqlite"), clock), Signer(merchant.platform_key)
-    notifier = Notifier(store, clock, Notices(merchant, signer), Letters().post, Faults())
-    with create_test_client(routes(Control(store, clock, notifier, merchant))) as stranger:
+    around = Surroundings("http://127.0.0.1/cashier/")
+    platform = build(store, clock, merchant, signer, Letters().post, Faults(), around)
+    with create_test_client(routes(Control(platform, {}, {}))) as stranger:
         for what in ("trades", "notifications", "clock", "faults"):
             assert stranger.get(f"/control/{what}").status_code == 403
         for what in ("clock", "faults", "notifications/1/resend"):

@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from collections.abc import Mapping
 
 import apsw
 import pytest
@@ -75,8 +76,8 @@ async def test_silence_is_an_attempt(world: VirtualWorld) -> None:
     """A merchant who never answers holds a sender for five seconds, and is told again."""
 
     class Mute(Letters):
-        async def post(self, url: str, content_type: str, body: bytes) -> tuple[int, bytes]:
-            await super().post(url, content_type, body)
+        async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+            await super().post(url, headers, body)
             await asyncio.sleep(HOUR)
             return 200, b"success"
 
@@ -154,8 +155,8 @@ async def test_failing_sender_ends_the_notifier(world: VirtualWorld) -> None:
     """A fault in one sender is raised by `run`, and no other task of the notifier goes on."""
 
     class Broken(Letters):
-        async def post(self, url: str, content_type: str, body: bytes) -> tuple[int, bytes]:
-            await super().post(url, content_type, body)
+        async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+            await super().post(url, headers, body)
             raise ZeroDivisionError
 
     process = Process(world, apsw.Connection(":memory:"), Broken())

@@ -21,6 +21,20 @@ from makegood.sandbox.server import serve
 from tests.support.sandbox import running_sandbox
 from tests.unit.sandbox.merchant import http
 
+SETTINGS = {
+    "alipay": ("gateway", "app_id", "merchant_private_key", "platform_public_key"),
+    "wechatpay": (
+        "gateway",
+        "mchid",
+        "appid",
+        "api_v3_key",
+        "merchant_serial",
+        "merchant_private_key",
+        "platform_public_key_id",
+        "platform_public_key",
+    ),
+    "stripe": ("gateway", "api_key", "webhook_secret"),
+}
 COMMAND = [sys.executable, "-m", "makegood.sandbox"]
 
 
@@ -34,7 +48,11 @@ async def refusal(data: Path, port: int = 0, clock_speed: float = 1.0) -> str:
 def test_settings_are_complete_and_private(tmp_path: Path) -> None:
     """sandbox.json has what a shop needs, for its owner alone, and stays the same for ever."""
     with running_sandbox(tmp_path) as sandbox:
-        assert set(sandbox.config) == {"url", "alipay"}
+        assert set(sandbox.config) == {"url", "alipay", "wechatpay", "stripe"}
+        for platform, named in SETTINGS.items():
+            assert set(named) <= set(sandbox.config[platform])
+        load_private_key(sandbox.config["wechatpay"]["merchant_private_key"])
+        load_public_key(sandbox.config["wechatpay"]["platform_public_key"])
         alipay = sandbox.alipay
         assert alipay["gateway"] == f"{sandbox.url}/alipay/gateway.do"
         assert (len(alipay["app_id"]), len(alipay["seller_id"])) == (16, 16)

@@ -14,6 +14,7 @@ from makegood.shop.payments import contracts as payments
 from makegood.shop.points.contracts import OF_PAYMENTS, Entries, EntriesOfPayments, Entry
 from makegood.shop.reservation_contracts import ReservationFound, ReservationOf
 from makegood.shop.stock import contracts as stock
+from tests.unit.web.peer_bills import BillBook
 
 if TYPE_CHECKING:
     from tests.unit.web.peer import PeerShop
@@ -40,6 +41,7 @@ class OrderBook:
         self.payments: dict[int, payments.Payment] = {}
         self.notices: list[payments.Notify] = []
         self.breaks: list[payments.Break] = []
+        self.bills = BillBook(shop)
         self.refused: list[payments.RefusedNotice] = []
         self._keys: dict[tuple[str, str], tuple[orders.PlaceOrder, orders.Placed]] = {}
         self._refund_keys: dict[str, payments.Refund] = {}
@@ -70,6 +72,7 @@ class OrderBook:
             str(stock.RESERVATION): self._reservation,
             str(coupons.RESERVATION): lambda _: ReservationFound(),
             str(accounts.RESERVATION): lambda _: ReservationFound(),
+            **self.bills.answers(),
         }
 
     def points(self, user: str) -> int:
@@ -236,10 +239,10 @@ class OrderBook:
         return payments.Payments(tuple(self.payments[id] for id in request.payment_ids if id in self.payments))
 
     def _trail(self, request: payments.TrailOfOrder) -> payments.Trail:
-        return payments.Trail(
-            tuple(_payment_trail(one) for one in self.payments.values() if one.order_id == request.order_id),
-            tuple(self.refused),
-        )
+        mine = [one for one in self.payments.values() if one.order_id == request.order_id]
+        numbers = {str(one.payment_id) for one in mine}
+        breaks = tuple(one for one in self.breaks if one.number in numbers)
+        return payments.Trail(tuple(map(_payment_trail, mine)), tuple(self.refused), breaks)
 
     def _points_entries(self, request: EntriesOfPayments) -> Entries:
         paid = [self.payments[id] for id in request.payment_ids if self.payments[id].captured_at is not None]

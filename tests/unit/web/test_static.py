@@ -18,7 +18,7 @@ SCRIPTS = [file for file in FILES if file.suffix == ".js"]
 STYLES = [file for file in FILES if file.suffix == ".css"]
 SERVED = ("/", "/ops", "/docs")
 """Addresses that the application serves itself."""
-OPERATORS_ONLY = {"load_in_progress", "amount_exceeds_captured"}
+OPERATORS_ONLY = {"load_in_progress", "amount_exceeds_captured", "day_not_over"}
 """Refusals of calls that neither page makes."""
 FORBIDDEN = (
     "innerHTML",

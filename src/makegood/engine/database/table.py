@@ -3,11 +3,12 @@
 A row is a mutable msgspec struct. Its annotations say the column: `int` is a 64-bit integer, `bytes` a blob,
 `str` (or a `Literal` of strings) a text; `Annotated[str, Meta(max_length=n)]` a VARCHAR(n); `| None` nullable.
 Key columns must have a length, because MySQL wants one; their collation is binary, so case and accents differ.
-A field with a default is a column that came later: a text has it in SQL as well.
+A field with a default is a column that came later: a text or a number has it in SQL as well.
 """
 
-from collections.abc import Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 import sqlalchemy as sa
@@ -56,15 +57,9 @@ class Table(Generic[R, K]):
         rest = [name for name in self.columns if name not in self.key]
         self.changing = tuple(rest if changing is None else changing)
         self._refuse_bad([self.key, *unique, *indexes])
-        self._key_at = [self.columns.index(column) for column in self.key]
+        self.key_of = cast("Callable[[R], K]", attrgetter(*self.key))
+        """The primary key of a row."""
         self._declare(schema, unique, indexes)
-
-    def key_of(self, row: R) -> K:
-        """The primary key of `row`."""
-        values = msgspec.structs.astuple(row)
-        if len(self._key_at) == 1:
-            return values[self._key_at[0]]
-        return tuple(values[at] for at in self._key_at)  # type: ignore[return-value]
 
     def __repr__(self) -> str:
         return f"Table({self.name})"
@@ -106,7 +101,7 @@ def _column(field: msgspec.structs.FieldInfo, is_key: bool) -> sa.Column[Any]:
     nullable = kind is not declared
     autoincrement = False if is_key else "auto"
     # A column that a migration adds to rows that are there already needs a value for them.
-    default = field.default if isinstance(field.default, str) else None
+    default = str(field.default) if isinstance(field.default, str | int) else None
     return sa.Column(
         field.name,
         _sql_type(kind),

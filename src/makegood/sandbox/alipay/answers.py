@@ -10,6 +10,7 @@ _MESSAGES: Final = {
     "40001": "Missing Required Arguments",
     "40002": "Invalid Arguments",
     "40004": "Business Failed",
+    "40005": "Call Limited",
 }
 
 _REFUSALS: Final = {
@@ -31,6 +32,9 @@ _REFUSALS: Final = {
     "isv.invalid-charset": ("40002", "Send charset=utf-8."),
     "isv.invalid-format": ("40002", "Send format=JSON, or leave it out."),
     "isv.invalid-parameter": ("40002", "Send version=1.0, and in biz_content one JSON object, under 256 KiB."),
+    "isv.app-call-limited": ("40005", "Too many requests: try again in a while."),
+    "isv.invalid-arguments": ("40002", "An argument is missing or malformed."),
+    "isp.bill_not_exist": ("40004", "There is no bill yet: a day's is there when the day is over in Beijing."),
     "ACQ.SYSTEM_ERROR": ("40004", "The sandbox holds as many trades as it can: give it a new --data folder."),
     "ACQ.INVALID_PARAMETER": ("40004", "A field of the request is missing, malformed, or out of its bounds."),
     "ACQ.CONTEXT_INCONSISTENT": ("40004", "That out_trade_no was used with another amount: take a new one."),

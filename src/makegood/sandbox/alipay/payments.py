@@ -24,6 +24,11 @@ class Caller(NamedTuple):
     notify_url: str
     codes_survive: bool = False
 
+    @property
+    def home(self) -> str:
+        """The sandbox's own URL."""
+        return self.cashier.removesuffix("/cashier/")
+
 
 def precreate(tx: Transaction, caller: Caller, request: requests.Precreate) -> Answer:
     """Makes a trade and its QR code; a repeat with the same amount is answered with the same code."""
@@ -33,7 +38,7 @@ def precreate(tx: Transaction, caller: Caller, request: requests.Precreate) -> A
     if request.seller_id not in ("", caller.merchant.account.seller_id):
         return refusal("ACQ.INVALID_PARAMETER", "seller_id is not the one in sandbox.json: leave it out.")
     if known := trades.by_out_trade_no(tx, request.out_trade_no):
-        return _repeat(tx, known, amount, caller.cashier)
+        return repeated(tx, known, amount, caller.cashier)
     durations = [request.timeout_express, request.qr_code_timeout_express]
     ends = expiry(tx.now, durations, request.time_expire)
     if ends is None:
@@ -124,7 +129,8 @@ def _new(
     )
 
 
-def _repeat(tx: Transaction, known: Trade, amount: int, cashier: str) -> Answer:
+def repeated(tx: Transaction, known: Trade, amount: int, cashier: str) -> Answer:
+    """What is said of a trade that is asked for again."""
     state = known.state(tx.now)
     if state in (State.CLOSED, State.DEAD):
         return refusal("ACQ.TRADE_HAS_CLOSE")

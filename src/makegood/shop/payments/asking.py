@@ -19,11 +19,15 @@ from makegood.shop.payments.tables import BILLS, PAYMENTS, PaymentRow
 
 
 class AskTrade(msgspec.Struct, frozen=True):
-    """A payment to ask its platform about; with `close` the platform is to end it if it is not paid."""
+    """A payment to ask its platform about; with `close` the platform is to end it if it is not paid.
+
+    `trade_no` is the platform's own number of it, where it has one so far.
+    """
 
     payment_id: int
     channel: str
     close: bool
+    trade_no: str = ""
 
 
 ASK_TASK = Task("query-trade", AskTrade)
@@ -41,7 +45,8 @@ def ask_due(tx: Transaction, settings: PaymentsSettings, limit: int) -> int:
             row.due_at = None
             breaks.add("unresolved", row.channel, str(row.payment_id), amount=row.amount, detail="no answer for good")
         else:
-            tx.enqueue(ASK_TASK, str(row.payment_id), AskTrade(row.payment_id, row.channel, row.payment_id in unwanted))
+            question = AskTrade(row.payment_id, row.channel, row.payment_id in unwanted, row.trade_no)
+            tx.enqueue(ASK_TASK, str(row.payment_id), question)
             row.asked += 1
             row.due_at = tx.now + pause(settings, row.asked)
     tx.update(PAYMENTS, rows)
@@ -54,18 +59,18 @@ def pause(settings: PaymentsSettings, asked: int) -> int:
     return int(min(settings.longest_ask, settings.first_ask * 2.0 ** min(asked, 32)) * 1000)
 
 
-async def ask(gateway: Gateway, payment_id: int) -> Fact | None:
+async def ask(gateway: Gateway, payment_id: int, trade_no: str) -> Fact | None:
     """What the platform says of the payment, None when it has not been decided. Raises GatewayError."""
-    return _fact(gateway.channel, str(payment_id), await gateway.query(str(payment_id)))
+    return _fact(gateway.channel, str(payment_id), await gateway.query(str(payment_id), trade_no))
 
 
-async def close(gateway: Gateway, payment_id: int) -> Fact | None:
+async def close(gateway: Gateway, payment_id: int, trade_no: str) -> Fact | None:
     """Ends the payment at the platform: what came of it, None when that is unknown. Raises GatewayError."""
-    match await gateway.close(str(payment_id)):
+    match await gateway.close(str(payment_id), trade_no):
         case "closed":
             return Fact(gateway.channel, str(payment_id), "closed", "query")
         case "paid":
-            return await ask(gateway, payment_id)
+            return await ask(gateway, payment_id, trade_no)
         case "unknown":
             return None
 

@@ -187,7 +187,7 @@ def _check_proof(check: Check, row: PaymentRow, proof: NotificationRow | None, k
 
 
 def _check_notice(check: Check, notice: NotificationRow, payment: PaymentRow | None) -> None:
-    if notice.effect == "break":
+    if notice.effect in ("break", "none"):
         return
     if payment is None:
         check.broken(notice.notify_id, f"took effect on payment {notice.number}, which is not there")

@@ -13,6 +13,7 @@ class Breaks:
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
         self._found: dict[str, BreakRow] = {}
+        self._settled: dict[str, None] = {}
 
     def add(
         self,
@@ -31,8 +32,15 @@ class Breaks:
             key, BreakRow(self._tx.new_id(), key, kind, channel, number, trade_no, amount, self._tx.now, detail)
         )
 
+    def settle(self, keys: Iterable[str]) -> None:
+        """Takes breaks off the list that have come right by themselves."""
+        self._settled.update(dict.fromkeys(keys))
+
     def store(self) -> None:
-        """Writes those that are not listed yet."""
+        """Writes those that are not listed yet, and removes those that are settled."""
+        if self._settled:
+            rows = self._tx.select_by(BREAKS, "break_key", self._settled)
+            self._tx.delete(BREAKS, self._tx.lock(BREAKS, [row.break_id for row in rows]))
         if self._found:
             known = listed(self._tx, self._found)
             self._tx.insert(BREAKS, [row for key, row in self._found.items() if key not in known])

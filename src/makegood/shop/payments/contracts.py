@@ -20,9 +20,11 @@ BreakKind = Literal[
     "amount_mismatch",
     "unknown_payment",
     "other_trade",
+    "refund_abnormal",
     "refund_failed",
     "refund_stuck",
     "refund_unknown",
+    "refund_waiting",
     "refund_without_capture",
     "refunded_elsewhere",
     "unresolved",
@@ -30,11 +32,12 @@ BreakKind = Literal[
 
 
 class OpenPayment(msgspec.Struct, frozen=True):
-    """A user wants to pay an order through a channel."""
+    """A user wants to pay an order through a channel; `client_ip` is their address, "" when it is not known."""
 
     user: User
     order_id: int
     channel: Channel
+    client_ip: Annotated[str, msgspec.Meta(max_length=45)] = ""
 
 
 class PaymentOpened(msgspec.Struct, frozen=True):
@@ -144,7 +147,7 @@ class Notification(msgspec.Struct, frozen=True):
     """A callback that was proven to be the platform's, and what it did.
 
     `kind` is what it said of the trade, `amount` in fen; `occurred_at` is the platform's time, `at` ours, in ms UTC.
-    A repeat of the same `notify_id` is answered from this one, and not written down again.
+    A repeat of the same `notify_id` has no effect: it came again `repeats` times, at `repeated_at` (ms UTC) last.
     """
 
     channel: str
@@ -155,6 +158,8 @@ class Notification(msgspec.Struct, frozen=True):
     occurred_at: int
     at: int
     effect: Effect
+    repeats: int = 0
+    repeated_at: int | None = None
 
 
 class PaymentTrail(msgspec.Struct, frozen=True):
@@ -180,13 +185,14 @@ class TrailOfOrder(msgspec.Struct, frozen=True):
 
 
 class Trail(msgspec.Struct, frozen=True):
-    """The order's payments, the oldest first, and the latest refused callbacks that name one of them.
+    """The order's payments and breaks, the oldest first, and the latest refused callbacks that name one of them.
 
     Of a refused callback nothing is proven, not even that it is about the payment it names.
     """
 
     payments: tuple[PaymentTrail, ...]
     refused: tuple["RefusedNotice", ...]
+    breaks: tuple["Break", ...] = ()
 
 
 class ListPayments(msgspec.Struct, frozen=True):

@@ -26,10 +26,11 @@ class Begin(msgspec.Struct, frozen=True):
 
 
 class StorePayUrl(msgspec.Struct, frozen=True):
-    """Where the buyer pays, as the platform said."""
+    """Where the buyer pays, as the platform said, and its own number of the payment, if it needs that."""
 
     payment_id: int
     pay_url: str
+    trade_no: str = ""
 
 
 class Trade(msgspec.Struct, frozen=True):
@@ -38,6 +39,7 @@ class Trade(msgspec.Struct, frozen=True):
     payment_id: int
     channel: str
     amount: int
+    trade_no: str
 
 
 class ClosingBegun(msgspec.Struct, frozen=True):
@@ -90,7 +92,7 @@ def store_pay_urls(tx: Transaction, requests: Sequence[StorePayUrl]) -> list[Pay
             answers.append(PaymentOpened("not_payable"))
             continue
         if not row.pay_url:
-            row.pay_url = request.pay_url
+            row.pay_url, row.trade_no = request.pay_url, request.trade_no
             changed[row.payment_id] = row
         answers.append(PaymentOpened("", row.payment_id, row.pay_url))
     tx.update(PAYMENTS, changed.values())
@@ -148,7 +150,7 @@ def _closing(payments: Iterable[PaymentRow]) -> ClosingBegun:
 
 
 def _trade(row: PaymentRow) -> Trade:
-    return Trade(row.payment_id, row.channel, row.amount)
+    return Trade(row.payment_id, row.channel, row.amount, row.trade_no)
 
 
 def _insert_bills(tx: Transaction, order_ids: Iterable[int], state: BillState, due_at: int | None) -> None:

@@ -16,6 +16,7 @@ import msgspec
 from makegood.engine.contracts import Task
 from makegood.engine.database.transaction import Reader, Transaction
 from makegood.shop.payments import contracts
+from makegood.shop.payments.bill_days import awaited
 from makegood.shop.payments.breaks import Breaks
 from makegood.shop.payments.settings import PaymentsSettings
 from makegood.shop.payments.tables import (
@@ -31,7 +32,10 @@ MAX_ID = (1 << 63) - 1
 
 
 class RefundJob(msgspec.Struct, frozen=True):
-    """A refund to make: all the platform must know, `amount` and `captured` in fen, `since` in ms UTC."""
+    """A refund to make: all the platform must know, `amount` and `captured` in fen, `since` in ms UTC.
+
+    `trade_no` is the platform's number of the payment.
+    """
 
     refund_id: int
     payment_id: int
@@ -40,6 +44,7 @@ class RefundJob(msgspec.Struct, frozen=True):
     captured: int
     reason: str
     since: int
+    trade_no: str = ""
 
 
 REFUND_TASK = Task("refund", RefundJob)
@@ -48,8 +53,8 @@ REFUND_TASK = Task("refund", RefundJob)
 class Fact(msgspec.Struct, frozen=True):
     """What a platform says of a payment, which it calls `number`.
 
-    `undone`: it was paid, and wholly refunded by somebody else. `amount` in fen, of a refund all refunds together;
-    `occurred_at` in ms UTC; `notify_id` is empty when the platform was asked.
+    `undone`: it was paid, and refunded by somebody else. `amount` in fen, of a refund all refunds together unless
+    `refund_number` names one; `occurred_at` in ms UTC; `notify_id` is empty when the platform was asked.
     """
 
     channel: str
@@ -60,6 +65,7 @@ class Fact(msgspec.Struct, frozen=True):
     trade_no: str = ""
     occurred_at: int = 0
     notify_id: str = ""
+    refund_number: str = ""
 
 
 def record(tx: Transaction, facts: Sequence[Fact], settings: PaymentsSettings) -> list[contracts.PaymentState | None]:
@@ -76,10 +82,11 @@ class Recording:
     def __init__(self, tx: Transaction, facts: Sequence[Fact], settings: PaymentsSettings) -> None:
         self._tx = tx
         self._last_look = int(settings.last_look * 1000)
-        self._known = set(tx.lock(NOTIFICATIONS, [(one.channel, one.notify_id) for one in facts if one.notify_id]))
+        self._known = tx.lock(NOTIFICATIONS, [(one.channel, one.notify_id) for one in facts if one.notify_id])
         self._payments = tx.lock(PAYMENTS, [payment_id(one.number) for one in facts])
         self._refunds = refunds_of(tx, [payment_id(one.number) for one in facts if one.kind == "refund"])
         self._notifications: list[NotificationRow] = []
+        self._repeated: dict[tuple[str, str], NotificationRow] = {}
         self._changed: dict[int, PaymentRow] = {}
         self._breaks = Breaks(tx)
 
@@ -89,20 +96,28 @@ class Recording:
         if payment is not None and payment.channel != fact.channel:
             payment = None
         key = (fact.channel, fact.notify_id)
-        if key not in self._known:
+        known = self._known.get(key)
+        if known is not None:
+            known.repeats, known.repeated_at = known.repeats + 1, self._tx.now
+            self._repeated[key] = known
+        else:
             effect = self._effect(fact, payment)
             if fact.notify_id:
-                self._known.add(key)
-                self._notifications.append(_notification(fact, self._tx.now, effect))
+                row = self._known[key] = _notification(fact, self._tx.now, effect)
+                self._notifications.append(row)
         return payment.state if payment else None
 
     def store(self) -> None:
         """Writes what the facts changed."""
         self._tx.insert(NOTIFICATIONS, self._notifications)
+        new = {(row.channel, row.notify_id) for row in self._notifications}
+        self._tx.update(NOTIFICATIONS, [row for key, row in self._repeated.items() if key not in new])
         self._tx.update(PAYMENTS, self._changed.values())
         self._breaks.store()
 
     def _effect(self, fact: Fact, payment: PaymentRow | None) -> contracts.Effect:
+        if fact.kind == "other":
+            return "none"
         if payment is None:
             return self._break("unknown_payment", fact, f"{fact.kind}: no payment of ours on {fact.channel}")
         match fact.kind:
@@ -112,8 +127,6 @@ class Recording:
                 return self._refund(fact, payment)
             case "closed" | "undone":
                 return self._close(fact, payment)
-            case "other":
-                return "none"
 
     def _capture(self, fact: Fact, payment: PaymentRow) -> contracts.Effect:
         if fact.amount != payment.amount:
@@ -125,6 +138,7 @@ class Recording:
             return "repeat"
         payment.captured, payment.captured_at = fact.amount, fact.occurred_at
         payment.told_by, payment.notify_id, payment.trade_no = fact.source, fact.notify_id, fact.trade_no
+        payment.bill_day = awaited(payment.bill_day, fact.occurred_at)
         self._end(payment, "PAID")
         self._tx.publish(contracts.SUCCEEDED, _succeeded(payment, fact), key=str(payment.order_id))
         return "captured"
@@ -133,13 +147,13 @@ class Recording:
         """Which refund it was is the platform's to say when it is asked again, so that is done now."""
         refunds = self._refunds.get(payment.payment_id, [])
         for row in refunds:
-            if row.state == "REQUESTED":
+            # What had succeeded may fail in the end: a bank that does not know the account sends the money back.
+            if row.state == "REQUESTED" or (fact.refund_number == str(row.refund_id) and not fact.amount):
                 self._tx.enqueue(REFUND_TASK, str(row.refund_id), refund_job(payment, row))
         if payment.state != "PAID":  # what was refunded was captured, and nobody has told us
             self._look_at(payment, self._tx.now)
-        ours = promised(refunds)
-        if fact.amount > ours:
-            return self._break("refund_unknown", fact, f"refunded {fact.amount} fen in all, {ours} of them by us")
+        if why := _not_ours(fact, refunds):
+            return self._break("refund_unknown", fact, why)
         return "refund"
 
     def _close(self, fact: Fact, payment: PaymentRow) -> contracts.Effect:
@@ -149,7 +163,7 @@ class Recording:
         effect: contracts.Effect = "closed" if payment.state == "OPEN" else "repeat"
         self._end_open(payment)
         if fact.kind == "undone":
-            self._break("refunded_elsewhere", fact, "paid and wholly refunded, and not by us")
+            self._break("refunded_elsewhere", fact, "paid and refunded, and not by us")
         elif fact.source == "query" and self._tx.now < last_look:
             self._look_at(payment, last_look)
         return effect
@@ -199,6 +213,17 @@ def refunded(refunds: Iterable[RefundRow]) -> int:
     return sum(row.amount for row in refunds if row.state == "SUCCEEDED")
 
 
+def _not_ours(fact: Fact, refunds: Iterable[RefundRow]) -> str:
+    """What of this refund was not asked for by us, "" when all of it was."""
+    if not fact.refund_number:
+        ours = promised(refunds)
+        return f"refunded {fact.amount} fen in all, {ours} of them by us" if fact.amount > ours else ""
+    asked = next((row.amount for row in refunds if str(row.refund_id) == fact.refund_number), 0)
+    if fact.amount in (0, asked):  # nothing was given back, or what we asked for
+        return ""
+    return f"refunded {fact.amount} fen as {fact.refund_number[:64]}, of which {asked} were asked for by us"
+
+
 def refund_job(payment: PaymentRow, refund: RefundRow) -> RefundJob:
     """What the platform must know to make this refund."""
     return RefundJob(
@@ -209,6 +234,7 @@ def refund_job(payment: PaymentRow, refund: RefundRow) -> RefundJob:
         captured=payment.captured,
         reason=refund.reason,
         since=refund.created_at,
+        trade_no=payment.trade_no,
     )
 
 

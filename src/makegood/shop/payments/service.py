@@ -8,7 +8,8 @@ from makegood.engine.deadline import Deadline
 from makegood.engine.errors import EngineError
 from makegood.engine.service import Later, Service, TaskResult, async_operation, listener, operation, query, sweep, task
 from makegood.shop.orders import contracts as orders
-from makegood.shop.payments import asking, contracts, refunding, trail, views
+from makegood.shop.payments import asking, bill_contracts, contracts, reconciliations, refunding, trail, views
+from makegood.shop.payments.bill_days import date_of, day_number, day_of
 from makegood.shop.payments.gateways.port import (
     Answer,
     Gateway,
@@ -30,6 +31,8 @@ from makegood.shop.payments.opening import (
     payable,
     store_pay_urls,
 )
+from makegood.shop.payments.reconciliations import Wanted
+from makegood.shop.payments.reconciling import RECONCILE_TASK, Compared, Reconcile
 from makegood.shop.payments.recording import REFUND_TASK, Fact, RefundJob, record
 from makegood.shop.payments.refund_outcomes import record_refunds
 from makegood.shop.payments.refusals import RateLimit, Refusal, record_refusals
@@ -64,7 +67,7 @@ class Payments(Service):
         [begun] = await self.engine.write(begin_payments, [self._beginning(found.order, request.channel)])
         if begun.refusal or begun.pay_url:
             return begun
-        return await self._open_at_platform(gateway, found.order, begun.payment_id)
+        return await self._open_at_platform(gateway, found.order, begun.payment_id, request.client_ip)
 
     @async_operation(contracts.NOTIFY)
     async def notify(self, request: contracts.Notify, deadline: Deadline) -> contracts.Notified:
@@ -79,7 +82,6 @@ class Payments(Service):
         try:
             notice = gateway.read_notification(request.body, request.headers)
         except Rejected as rejected:
-            log.warning("a callback of %s is refused: %s", request.channel, rejected)
             await self._note_refusal(request, rejected)
             return _notified(gateway.rejected)
         return _notified(gateway.accepted if await self._stored(gateway, notice, deadline) else gateway.rejected)
@@ -107,11 +109,12 @@ class Payments(Service):
     @task(REFUND_TASK)
     async def make_refund(self, job: RefundJob) -> RefundState:
         """Has the platform give the money back; it does so once, for the refund's number is fixed."""
-        refund = RefundPayment(str(job.payment_id), str(job.refund_id), job.amount, job.reason, job.captured)
+        wanted = (str(job.payment_id), str(job.refund_id), job.amount, job.reason, job.captured)
+        refund = RefundPayment(*wanted, job.trade_no, self.settings.notify_url(job.channel))
         try:
             return await self._gateway(job.channel).refund(refund)
         except GatewayUnavailable as error:
-            return RefundState("processing", str(error))
+            return RefundState("waiting", str(error))
 
     @make_refund.done
     def record_refunds(
@@ -130,7 +133,7 @@ class Payments(Service):
         """Asks the platform about a payment; a platform that does not answer is asked again by the sweep."""
         gateway = self._gateway(job.channel)
         try:
-            return await (asking.close if job.close else asking.ask)(gateway, job.payment_id)
+            return await (asking.close if job.close else asking.ask)(gateway, job.payment_id, job.trade_no)
         except GatewayUnavailable as error:
             log.warning("payment %d is asked about again later: %s", job.payment_id, error)
             return None
@@ -172,6 +175,70 @@ class Payments(Service):
         """What a person has to settle, page by page."""
         return views.list_breaks(reader, requests)
 
+    @async_operation(bill_contracts.RECONCILE)
+    async def reconcile(
+        self, request: bill_contracts.ReconcileBill, deadline: Deadline
+    ) -> bill_contracts.ReconciliationBegun:
+        """Begins to compare a day's bill of a platform with what we have."""
+        gateway, day = self._gateways.get(request.channel), day_number(request.day)
+        if gateway is None:
+            return bill_contracts.ReconciliationBegun("unknown_channel")
+        if day is None:
+            return bill_contracts.ReconciliationBegun("no_such_day")
+        if day >= day_of(self.engine.now()):
+            return bill_contracts.ReconciliationBegun("day_not_over")
+        channels = tuple(one.channel for one in self._gateways.values() if one.account == gateway.account)
+        wanted = reconciliations.Begin(gateway.account, request.channel, channels, day)
+        [begun] = await self.engine.write(reconciliations.begin, [wanted], deadline)
+        return bill_contracts.ReconciliationBegun("", begun)
+
+    @task(RECONCILE_TASK)
+    async def compare_bill(self, job: Reconcile) -> Compared:
+        """Fetches a bill and compares it; a platform that does not answer is asked again."""
+        try:
+            lines = await self._gateway(job.channel).bill(date_of(job.day))
+        except GatewayError as error:
+            return Compared(finished=False, error=str(error), again=isinstance(error, GatewayUnavailable))
+        return await reconciliations.compare(self.engine, job, lines)
+
+    @compare_bill.done
+    def record_compared(
+        self, tx: Transaction, results: Sequence[TaskResult[Reconcile, Compared]]
+    ) -> list[Later | None]:
+        """Writes down how far comparisons are."""
+        return reconciliations.record_compared(tx, results)
+
+    @query(bill_contracts.RECONCILIATION)
+    def find_reconciliation(
+        self, reader: Reader, requests: Sequence[bill_contracts.FindReconciliation]
+    ) -> list[bill_contracts.ReconciliationFound]:
+        """How far the comparison of a day is."""
+        wanted = [Wanted(self._account(one.channel), day_number(one.day) or 0) for one in requests]
+        rows = reconciliations.find(reader, wanted)
+        return [bill_contracts.ReconciliationFound(reconciliations.view(row) if row else None) for row in rows]
+
+    @query(bill_contracts.RECONCILIATIONS)
+    def list_reconciliations(
+        self, reader: Reader, requests: Sequence[bill_contracts.ListReconciliations]
+    ) -> list[bill_contracts.ReconciliationsPage]:
+        """Comparisons of bills, page by page."""
+        return reconciliations.pages(reader, requests)
+
+    @query(bill_contracts.DIFFERENCES)
+    def list_differences(
+        self, reader: Reader, requests: Sequence[bill_contracts.ListDifferences]
+    ) -> list[bill_contracts.DifferencesPage]:
+        """In what platforms' bills and we differ, page by page."""
+        return reconciliations.differences(reader, requests)
+
+    @query(bill_contracts.OF_ORDER)
+    def bills_of_order(
+        self, reader: Reader, requests: Sequence[bill_contracts.BillsOfOrder]
+    ) -> list[bill_contracts.BillsFound]:
+        """What bills say of orders."""
+        accounts = {channel: gateway.account for channel, gateway in self._gateways.items()}
+        return reconciliations.of_orders(reader, requests, accounts)
+
     @query(contracts.REFUSED_NOTICES)
     def list_refusals(
         self, reader: Reader, requests: Sequence[contracts.ListRefusedNotices]
@@ -206,12 +273,16 @@ class Payments(Service):
             raise LookupError(f"there is no gateway for {channel!r}: configure the channel, then replay this task")
         return self._gateways[channel]
 
+    def _account(self, channel: str) -> str:
+        gateway = self._gateways.get(channel)
+        return gateway.account if gateway is not None else ""
+
     def _beginning(self, order: orders.Order, channel: str) -> Begin:
         ask_at = self.engine.now() + asking.pause(self.settings, 0)
         return Begin(order.order_id, order.user, channel, order.amount_due, order.pay_by, ask_at)
 
     async def _open_at_platform(
-        self, gateway: Gateway, order: orders.Order, payment_id: int
+        self, gateway: Gateway, order: orders.Order, payment_id: int, client_ip: str
     ) -> contracts.PaymentOpened:
         payment = OpenPayment(
             payment_id=str(payment_id),
@@ -219,17 +290,21 @@ class Payments(Service):
             subject=f"Order {order.order_id}",
             expires_at=order.pay_by,
             notify_url=self.settings.notify_url(gateway.channel),
+            client_ip=client_ip,
         )
         try:
             opened = await gateway.open(payment)
         except GatewayError as error:
             log.warning("payment %d could not be opened: %s", payment_id, error)
             return contracts.PaymentOpened("platform_unavailable")
-        [answer] = await self.engine.write(store_pay_urls, [StorePayUrl(payment_id, opened.pay_url)])
+        stored = StorePayUrl(payment_id, opened.pay_url, opened.trade_no)
+        [answer] = await self.engine.write(store_pay_urls, [stored])
         return answer
 
     async def _stored(self, gateway: Gateway, notice: Notice, deadline: Deadline) -> bool:
         """Whether the notice is on disk; when nobody knows, the platform has to send it again."""
+        if notice.kind == "other" and not notice.payment_id:
+            return True  # it is about no payment, so there is nothing to write
         try:
             until = Deadline.after(min(self.settings.notify_timeout, deadline.remaining()))
             await self.engine.write(self.record, [_fact(gateway.channel, notice)], until)
@@ -239,7 +314,11 @@ class Payments(Service):
         return True
 
     async def _note_refusal(self, request: contracts.Notify, rejected: Rejected) -> None:
+        if rejected.reason == "probe":
+            log.debug("a probe on %s is refused, as the platform expects", request.channel)
+            return
         if self._refusals.allows(self.engine.now()):
+            log.warning("a callback of %s is refused: %s", request.channel, rejected)
             refusal = Refusal(request.channel, rejected.reason, rejected.detail, request.body)
             try:
                 until = Deadline.after(self.settings.notify_timeout)
@@ -251,7 +330,7 @@ class Payments(Service):
         if deadline.passed:
             return "OPEN"
         try:
-            fact = await asking.close(self._gateway(trade.channel), trade.payment_id)
+            fact = await asking.close(self._gateway(trade.channel), trade.payment_id, trade.trade_no)
         except (GatewayError, LookupError) as error:
             log.warning("payment %d is not known to be closed: %s", trade.payment_id, error)
             return "OPEN"
@@ -271,6 +350,7 @@ def _fact(channel: str, notice: Notice) -> Fact:
         trade_no=notice.trade_no,
         occurred_at=notice.occurred_at,
         notify_id=notice.notify_id,
+        refund_number=notice.refund_id,
     )
 
 

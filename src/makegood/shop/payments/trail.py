@@ -5,31 +5,45 @@ from collections.abc import Iterable, Sequence
 from makegood.engine.database.transaction import Reader
 from makegood.shop.payments import contracts
 from makegood.shop.payments.opening import payments_of
-from makegood.shop.payments.tables import NOTIFICATIONS, REFUSALS, NotificationRow, PaymentRow, RefusalRow
-from makegood.shop.payments.views import refusal_view
+from makegood.shop.payments.tables import (
+    BREAKS,
+    NOTIFICATIONS,
+    REFUSALS,
+    BreakRow,
+    NotificationRow,
+    PaymentRow,
+    RefusalRow,
+)
+from makegood.shop.payments.views import break_view, refusal_view
 
 LOOKED_AT = 1_000
 """Most refused callbacks looked through, the latest first: who they claim to be about stands in their bodies alone."""
 SHOWN = 20
-"""Most of them shown for an order."""
+"""Most of them shown for an order, and most breaks."""
 
 
 def trails(reader: Reader, requests: Sequence[contracts.TrailOfOrder]) -> list[contracts.Trail]:
     """The trail of each order; empty for one that has no payment."""
     held = payments_of(reader, [request.order_id for request in requests])
     notifications = _notifications(reader, [row for rows in held.values() for row in rows])
+    breaks = reader.select_by(BREAKS, "number", notifications)
     refused = reader.page(REFUSALS, descending=True, limit=LOOKED_AT) if notifications else []
-    return [_trail(held.get(request.order_id, []), notifications, refused) for request in requests]
+    return [_trail(held.get(request.order_id, []), notifications, refused, breaks) for request in requests]
 
 
 def _trail(
-    rows: Sequence[PaymentRow], notifications: dict[str, list[NotificationRow]], refused: Sequence[RefusalRow]
+    rows: Sequence[PaymentRow],
+    notifications: dict[str, list[NotificationRow]],
+    refused: Sequence[RefusalRow],
+    breaks: Sequence[BreakRow],
 ) -> contracts.Trail:
-    numbers = [str(row.payment_id).encode() for row in rows]
-    naming = [one for one in refused if any(number in one.body for number in numbers)]
+    channels = {str(row.payment_id): row.channel for row in rows}
+    naming = [one for one in refused if any(number.encode() in one.body for number in channels)]
+    differing = [one for one in breaks if channels.get(one.number) == one.channel]
     return contracts.Trail(
         tuple(_payment(row, notifications[str(row.payment_id)]) for row in rows),
         tuple(refusal_view(one) for one in naming[:SHOWN]),
+        tuple(break_view(one) for one in sorted(differing, key=lambda one: one.break_id)[:SHOWN]),
     )
 
 
@@ -64,4 +78,6 @@ def _notification(row: NotificationRow) -> contracts.Notification:
         occurred_at=row.occurred_at,
         at=row.at,
         effect=row.effect,
+        repeats=row.repeats,
+        repeated_at=row.repeated_at,
     )

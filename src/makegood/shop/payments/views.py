@@ -59,7 +59,7 @@ def list_breaks(reader: Reader, requests: Sequence[contracts.ListBreaks]) -> lis
     for request in requests:
         rows = reader.page(BREAKS, after=request.after, limit=request.limit + 1)
         rows, following = _cut(BREAKS, rows, request.limit)
-        pages.append(contracts.BreaksPage(tuple(_break_view(row) for row in rows), following))
+        pages.append(contracts.BreaksPage(tuple(break_view(row) for row in rows), following))
     return pages
 
 
@@ -116,7 +116,8 @@ def _payment_view(row: PaymentRow, refunds: Iterable[RefundRow]) -> contracts.Pa
     )
 
 
-def _break_view(row: BreakRow) -> contracts.Break:
+def break_view(row: BreakRow) -> contracts.Break:
+    """A difference to settle."""
     return contracts.Break(
         break_id=row.break_id,
         kind=row.kind,

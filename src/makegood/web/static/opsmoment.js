@@ -2,11 +2,12 @@
 
 import { moment } from "./dom.js";
 import { yuan } from "./money.js";
+import { words } from "./opsparts.js";
 import { reason } from "./words.js";
 
 const WHEN = { dateStyle: "short", timeStyle: "medium" };
-const MONEY = ["amount", "captured", "refunded"];
-const TIMES = ["next_at", "first_at", "occurred_at", "published_at"];
+const MONEY = ["amount", "captured", "refunded", "ours", "theirs"];
+const TIMES = ["next_at", "first_at", "occurred_at", "repeated_at", "published_at"];
 const TEXTS = ["payload", "taken", "answer", "body"];
 const SAID = { captured: "paid", closed: "closed", refund: "refunded", other: "in another state" };
 const EFFECTS = {
@@ -24,6 +25,7 @@ export function verdictOf({ kind, what, detail }) {
     case "callback": return detail.verified ? ["good", "✓ verified"] : ["bad", "✕ refused"];
     case "set-aside": return detail.next_at ? ["warn", "to be tried again"] : ["bad", "buried"];
     case "task": return taskVerdict(detail);
+    case "settlement": return settlementVerdict(what, detail);
     case "operation": return what === "refused" ? ["bad", "✕ refused"] : what === "taken" ? ["good", "✓ agreed"] : null;
     default: return what === "refund failed" ? ["bad", "✕ failed"] : null;
   }
@@ -35,6 +37,15 @@ function taskVerdict({ running, next_at: next, error }) {
   return error ? ["warn", "to be tried again"] : ["wait", "waits"];
 }
 
+function settlementVerdict(what, { differences }) {
+  switch (what) {
+    case "bill done": return differences ? ["warn", "differs"] : ["good", "✓ no difference"];
+    case "bill running": return ["wait", "under way"];
+    case "bill failed": return ["bad", "✕ not compared"];
+    default: return ["warn", "to settle"];
+  }
+}
+
 /** One sentence for a moment; what it does not know it leaves to the details. */
 export function sentenceOf(one) {
   const { kind, what, detail } = one;
@@ -43,6 +54,7 @@ export function sentenceOf(one) {
     case "event": return detail.published_at ? "" : "When it was published is not stored: this is when it was first heard.";
     case "set-aside": return `${times(detail.tries)} tried by the group ${detail.group}: ${detail.error}`;
     case "task": return task(detail);
+    case "settlement": return settlement(what, detail);
     case "journal": return "The journal wrote the event down.";
     default: return SENTENCES[one.source]?.(what, detail) ?? what;
   }
@@ -50,7 +62,25 @@ export function sentenceOf(one) {
 
 function callback(detail) {
   if (!detail.verified) return `${detail.channel} or somebody else called; refused as ${words(detail.reason)}: ${detail.why}`;
-  return `${detail.channel} said: ${SAID[detail.said] ?? detail.said}, ${yuan(detail.amount)}. ${EFFECTS[detail.effect] ?? ""}`;
+  return `${detail.channel} said: ${SAID[detail.said] ?? detail.said}, ${yuan(detail.amount)}. ${EFFECTS[detail.effect] ?? ""}${again(detail.repeats)}`;
+}
+
+function again(repeats) {
+  return repeats ? ` It came ${repeats === 1 ? "once" : times(repeats).toLowerCase()} more, without effect.` : "";
+}
+
+function settlement(what, detail) {
+  if (what.startsWith("break ")) return `${detail.channel} says ${yuan(detail.amount)}; listed for a person to settle: ${detail.why}.`;
+  const bill = `The bill of ${detail.date}`;
+  const thing = detail.refund_id ? "refund" : "payment";
+  switch (what) {
+    case "bill done": return `${bill} was compared: ${detail.differences} of its lines differ, of all orders.`;
+    case "bill running": return `${bill} is being compared${detail.why ? `: ${detail.why}` : "."}`;
+    case "bill failed": return `${bill} was not compared to its end: ${detail.why}`;
+    case "bill ours_only": return `${bill} does not have our ${thing} of ${yuan(detail.ours)}: ${detail.why}.`;
+    case "bill theirs_only": return `${bill} has a ${thing} of ${yuan(detail.theirs)} that we do not have: ${detail.why}.`;
+    default: return `${bill} has a ${thing} of ${yuan(detail.theirs)}, we have ${yuan(detail.ours)}: ${detail.why}.`;
+  }
 }
 
 function task({ attempt, running, next_at: next, error }) {
@@ -131,8 +161,4 @@ function fieldOf(text, name) {
   } catch {
     return null;
   }
-}
-
-function words(code) {
-  return String(code).replaceAll("_", " ");
 }

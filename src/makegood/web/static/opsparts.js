@@ -1,13 +1,17 @@
 /** What the sections of the console have in common. */
 
 import { h } from "./dom.js";
+import { yuan } from "./money.js";
 import { sentence } from "./words.js";
 
 const PROBLEMS = {
   amount_exceeds_captured: "This is more than was captured and is not refunded yet. Nothing was done.",
+  day_not_over: "Platforms bill a day on the next one: please compare it tomorrow.",
   key_reused: "This refund was asked for before, with another amount. Please look at the timeline.",
   load_in_progress: "Another file is being loaded.",
+  no_such_day: "There is no such day.",
   not_found: "There is no such thing here.",
+  unknown_channel: "This shop has no such payment channel.",
   unavailable: "A service does not answer right now.",
 };
 const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hourCycle: "h23" };
@@ -39,7 +43,7 @@ export function table(caption, names, rows) {
 }
 
 function isNumber(cell) {
-  return typeof cell === "number" || cell?.classList?.contains("alarm");
+  return typeof cell === "number" || cell?.classList?.contains("alarm") || cell?.classList?.contains("money");
 }
 
 /** A problem in an operator's words: the shop's own explanation besides. */
@@ -58,9 +62,37 @@ export function badge(kind, text) {
   return h("span", { class: `badge ${kind}` }, text);
 }
 
+/** A code as people read it. */
+export function words(code) {
+  return String(code).replaceAll("_", " ");
+}
+
+/** Fen as a cell of a table: an amount is never broken across lines. */
+export function money(fen) {
+  return h("span", { class: "money" }, yuan(fen));
+}
+
+/** A day, YYYY-MM-DD, that is never broken across lines. */
+export function day(text) {
+  return h("span", { class: "whole" }, text);
+}
+
+/** A merchant, such as alipay:2021000000; a line may end behind the platform. */
+export function merchant(account) {
+  const [platform, ...rest] = account.split(":");
+  return h("span", {}, `${platform}:`, h("wbr"), rest.join(":"));
+}
+
+/** The numbers by which merchant and platform know something, below each other. */
+export function numbers(number, { refund = "", trade = "" }) {
+  const more = [["refund", refund], ["trade", trade]].filter(([, text]) => text);
+  return h("div", { class: "code" }, h("div", {}, number),
+    more.map(([name, text]) => h("div", { class: "soft" }, `${name} ${text}`)));
+}
+
 /** A link to an order's timeline; a dash when there is no order. */
 export function orderLink(orderId) {
-  return orderId ? h("a", { href: `#/orders/${orderId}` }, orderId) : "–";
+  return orderId ? h("a", { href: `#/orders/${orderId}`, class: "whole" }, orderId) : "–";
 }
 
 /** The time of a day, to the millisecond; the date is in its tooltip. */

@@ -1,12 +1,12 @@
 /** All moments of an order, the oldest first; each kind can be left out. */
 
 import { button, h } from "./dom.js";
-import { badge, clock, pretty, service, span } from "./opsparts.js";
+import { badge, clock, pretty, service, span, words } from "./opsparts.js";
 import { factsOf, sentenceOf, verdictOf } from "./opsmoment.js";
 
 const KINDS = [
   ["operation", "Operations"], ["change", "Changes"], ["event", "Events"], ["callback", "Callbacks"],
-  ["task", "Tasks"], ["set-aside", "Set aside"], ["journal", "Journal"],
+  ["task", "Tasks"], ["set-aside", "Set aside"], ["settlement", "Settlement"], ["journal", "Journal"],
 ];
 const hidden = new Set(["journal"]);
 
@@ -37,7 +37,7 @@ function item(one, before) {
   return h("li", { class: `moment ${one.source} ${one.kind}${verdict ? ` ${verdict[0]}` : ""}` },
     h("div", { class: "when" }, clock(one.at), later > 0 && h("span", { class: "soft small" }, `+${span(later)}`)),
     h("div", { class: "what" },
-      h("p", { class: "row said" }, service(one.source), h("span", { class: "kind" }, one.kind), h("strong", {}, one.what),
+      h("p", { class: "row said" }, service(one.source), h("span", { class: "kind" }, one.kind), h("strong", {}, one.kind === "settlement" ? words(one.what) : one.what),
         verdict && badge(...verdict), sentence && h("span", {}, sentence)),
       one.kind === "event" && hearing(one),
       details(one)));

@@ -1,22 +1,27 @@
-"""Alipay (支付宝): payment by QR code, `alipay.trade.precreate`, and what follows it.
+"""Alipay (支付宝): payment by QR code or on Alipay's page, and what follows it.
 
-Source: Alipay Open Platform: `alipay.trade.precreate`, `.query`, `.close`, `.refund`,
-`.fastpay.refund.query`. `alipay.trade.cancel` is not used: it refunds a trade that was paid in the meantime,
-behind the shop's back.
+Source: Alipay Open Platform: `alipay.trade.precreate`, `.page.pay`, `.query`, `.close`, `.refund`,
+`.fastpay.refund.query`, `alipay.data.dataservice.bill.downloadurl.query`. `alipay.trade.cancel` is not used: it refunds
+a trade that was paid in the meantime, behind the shop's back.
 """
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import date
+from functools import partial
+from http import HTTPStatus
 from typing import Annotated
 
 import httpx
 import msgspec
 
-from makegood.shop.payments.gateways import alipay_notification
-from makegood.shop.payments.gateways.alipay_client import AlipayClient, AlipayKeys, AlipaySettings
+from makegood.shop.payments.bill_days import begin_of, day_of_date
+from makegood.shop.payments.gateways import alipay_bill, alipay_notification
+from makegood.shop.payments.gateways.alipay_client import AlipayClient, AlipayKeys, AlipaySettings, Product
 from makegood.shop.payments.gateways.alipay_text import beijing, fen, milliseconds, yuan
 from makegood.shop.payments.gateways.port import (
     Answer,
+    BillLine,
     Closing,
     Compute,
     GatewayRefused,
@@ -30,6 +35,7 @@ from makegood.shop.payments.gateways.port import (
     TradeState,
     check_payment_id,
 )
+from makegood.shop.payments.gateways.wire import Request, Wire
 
 __all__ = ["Alipay", "AlipayKeys", "AlipaySettings"]
 
@@ -40,6 +46,10 @@ _STATES: dict[str, TradeState] = {
     "TRADE_CLOSED": "closed",
 }
 _NO_TRADE = "ACQ.TRADE_NOT_EXIST"
+_NO_BILL = "BILL_NOT_EXIST"
+_CHANNELS: dict[Product, str] = {"precreate": "alipay", "page": "alipay_page"}
+BILL_READY = 9 * 3_600_000
+"""Milliseconds into the next day after which the bill of a day is there, as a rule."""
 _UNFIT_FOR_SUBJECT = re.compile(r"[/=&\x00-\x1f]")
 
 
@@ -50,7 +60,7 @@ class _Precreated(msgspec.Struct, frozen=True):
 
 class _Queried(msgspec.Struct, frozen=True):
     out_trade_no: str
-    trade_no: str
+    trade_no: Annotated[str, msgspec.Meta(max_length=64)]
     trade_status: str
     total_amount: str
     send_pay_date: str = ""
@@ -66,15 +76,21 @@ class _Refunded(msgspec.Struct, frozen=True):
 
 
 class _RefundQueried(msgspec.Struct, frozen=True):
+    out_request_no: str = ""
     refund_status: str = ""
     refund_amount: str = ""
+
+
+class _BillMade(msgspec.Struct, frozen=True):
+    bill_download_url: Annotated[str, msgspec.Meta(pattern="^https?://", max_length=4096)]
 
 
 class Alipay:
     """The Alipay gateway. `clock` gives ms UTC; `compute` runs signatures off the event loop.
 
-    A shop with several merchants gives each a `channel` of its own: small letters, digits and underscores, 32 at most.
-    `keys` stand in for those of the settings.
+    `product` is how the buyer pays: "precreate" gives a QR code, "page" the address of Alipay's own page. A shop with
+    several merchants gives each a `channel` of its own: small letters, digits and underscores, 32 at most. `keys` stand
+    in for those of the settings.
     """
 
     accepted = Answer(200, "text/plain; charset=utf-8", b"success")
@@ -87,26 +103,40 @@ class Alipay:
         clock: Callable[[], int],
         compute: Compute,
         *,
-        channel: str = "alipay",
+        product: Product = "precreate",
+        channel: str = "",
         keys: AlipayKeys | None = None,
     ) -> None:
-        self.channel: str = channel
+        self.channel: str = channel or _CHANNELS[product]
+        self.account: str = f"alipay:{settings.app_id}"
+        self._product: Product = product
         self._settings = settings
+        self._http = http
+        self._clock = clock
+        self._compute = compute
         self._client = AlipayClient(settings, http, clock, compute, keys)
 
     async def open(self, payment: OpenPayment) -> Opened:
-        """The QR code's content, the same for the same payment, and payable until `expires_at`."""
+        """Where the payment is made, payable until `expires_at`.
+
+        The QR code's content is the same for the same payment; the page's address is signed here, and asks nobody.
+        """
         content = {
             "out_trade_no": payment.payment_id,
             "total_amount": yuan(payment.amount),
             "subject": _UNFIT_FOR_SUBJECT.sub(" ", payment.subject)[:256],
             "time_expire": beijing(payment.expires_at),
         }
+        if self._product == "page":
+            content["product_code"] = "FAST_INSTANT_TRADE_PAY"
+            back = self._settings.return_url
+            return Opened(await self._client.address("alipay.trade.page.pay", content, payment.notify_url, back))
         answer = await self._client.call("alipay.trade.precreate", content, _Precreated, payment.notify_url)
         return Opened(answer.qr_code)
 
-    async def query(self, payment_id: str) -> Trade:
-        """What became of the payment; Alipay knows no trade before the buyer has scanned the code."""
+    async def query(self, payment_id: str, trade_no: str = "") -> Trade:
+        """What became of the payment; Alipay knows no trade before the buyer has scanned the code, or signed in."""
+        del trade_no
         check_payment_id(payment_id)
         try:
             answer = await self._client.call("alipay.trade.query", {"out_trade_no": payment_id}, _Queried)
@@ -114,12 +144,14 @@ class Alipay:
             if refusal.code == _NO_TRADE:
                 return Trade("unknown_trade")
             raise
+        if answer.out_trade_no != payment_id:
+            raise GatewayUnavailable(f"alipay.trade.query: an answer that is not about {payment_id}: try again")
         try:
             return _trade(answer)
         except (KeyError, ValueError) as error:
             raise GatewayUnavailable(f"alipay.trade.query: not as documented: {error!r}") from error
 
-    async def close(self, payment_id: str) -> Closing:
+    async def close(self, payment_id: str, trade_no: str = "") -> Closing:
         """Closes an unpaid trade.
 
         A trade that Alipay does not know counts as closed: its signed word is that nothing was captured, and
@@ -127,6 +159,7 @@ class Alipay:
         `expires_at` the code may still be scanned; that capture meets a cancelled order and is refunded like
         any late one.
         """
+        del trade_no
         check_payment_id(payment_id)
         try:
             await self._client.call("alipay.trade.close", {"out_trade_no": payment_id}, _Closed)
@@ -182,12 +215,45 @@ class Alipay:
             if refusal.code == _NO_TRADE:
                 return False
             raise
+        if answer.out_request_no not in ("", refund.refund_id):
+            other = answer.out_request_no[:64]
+            raise GatewayUnavailable(f"an answer about refund {other}, not {refund.refund_id}: try again")
         if answer.refund_status != "REFUND_SUCCESS":
             return False
         try:
             return fen(answer.refund_amount) == refund.amount
         except ValueError as error:
             raise GatewayUnavailable(f"alipay.trade.fastpay.refund.query: {error}") from error
+
+    async def bill(self, day: date) -> list[BillLine]:
+        """The day's bill, which is made in the morning after; that there is none by then says that nothing was done."""
+        content = {"bill_type": "trade", "bill_date": day.isoformat()}
+        ready = begin_of(day_of_date(day) + 1) + BILL_READY
+        try:
+            made = await self._client.call("alipay.data.dataservice.bill.downloadurl.query", content, _BillMade)
+        except GatewayRefused as refusal:
+            if not refusal.code.upper().replace("-", "_").endswith(_NO_BILL):
+                raise
+            if self._clock() < ready:
+                raise GatewayUnavailable(f"the bill of {day} is not made yet: ask after {beijing(ready)}") from refusal
+            return []
+        packed = await self._download(made.bill_download_url)
+        try:
+            return await self._compute(partial(alipay_bill.read, packed))
+        except alipay_bill.UnreadableBill as error:
+            raise GatewayUnavailable(f"the bill of {day}: {error}") from error
+
+    async def _download(self, url: str) -> bytes:
+        """The bill itself, at an address that is good for half a minute."""
+
+        async def build(address: str) -> Request:
+            return Request("GET", address, {"accept-encoding": "identity"})
+
+        wire = Wire(self._http, "Alipay's store of bills", [url], self._settings.bill_timeout)
+        received = await wire.send(build, alipay_bill.MAX_ZIP)
+        if received.status != HTTPStatus.OK:
+            raise GatewayUnavailable(f"Alipay's store of bills answered HTTP {received.status}: try again")
+        return received.body
 
     def read_notification(self, body: bytes, headers: Mapping[str, str]) -> Notice:
         """Proves and reads a notification: Alipay signs the form itself, its headers say nothing."""

@@ -6,12 +6,14 @@ to use, and anybody can write an unsigned one. Its text stands in the exception,
 configuration.
 """
 
-import asyncio
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple, Self, TypeVar
-from urllib.parse import urlencode, urlsplit
+from http import HTTPStatus
+from pathlib import Path
+from typing import Literal, NamedTuple, Self, TypeVar
+from urllib.parse import urlencode
 
 import httpx
 import msgspec
@@ -21,9 +23,9 @@ from makegood.keys import load_private_key, load_public_key
 from makegood.shop.payments.gateways.alipay_signing import Unproven, proven_answer, signed_form
 from makegood.shop.payments.gateways.alipay_text import beijing
 from makegood.shop.payments.gateways.port import Compute, GatewayRefused, GatewayUnavailable
-
-MAX_ANSWER = 256 * 1024
-"""Largest answer that is read, in bytes."""
+from makegood.shop.payments.gateways.products import checked
+from makegood.shop.payments.gateways.secret import needed
+from makegood.shop.payments.gateways.wire import Request, Wire, check_timeout, check_url
 
 _HEADERS = {
     "content-type": "application/x-www-form-urlencoded;charset=utf-8",
@@ -40,30 +42,44 @@ _ADVICE = {
 }
 
 
+Product = Literal["precreate", "page"]
+PRODUCTS: tuple[Product, ...] = ("precreate", "page")
+
+
 @dataclass(frozen=True, slots=True)
 class AlipaySettings:
     """What a merchant agreed with Alipay; keys are PEM text or, as Alipay's tools write them, bare base64.
 
-    `seller_id` is the merchant's own account (PID); None when notices to any seller are ours. `timeout` is in
-    seconds and bounds a whole call. Raises ValueError for a gateway that is no URL, an empty app_id, and a
-    timeout outside 0 to 60.
+    Raises ValueError for a gateway that is no URL, an empty app_id, and a timeout outside 0 to 60.
     """
 
     gateway: str
     app_id: str
-    seller_id: str | None
-    merchant_private_key: str = field(repr=False)
-    platform_public_key: str = field(repr=False)
+    seller_id: str | None = None
+    """The merchant's own account (PID); None when notices to any seller are ours."""
+    merchant_private_key: str = field(default="", repr=False)
+    platform_public_key: str = field(default="", repr=False)
     timeout: float = 5.0
+    """Seconds for a whole call."""
+    merchant_private_key_file: Path | None = None
+    platform_public_key_file: Path | None = None
+    """Files that hold the keys, where they are not given themselves."""
+    products: str = "precreate page"
+    """Which products the merchant has signed for, divided by spaces: each is a channel."""
+    return_url: str = ""
+    """Where the browser comes back to from page pay; empty: it stays at Alipay."""
+    bill_timeout: float = 40.0
+    """Seconds for the download of a bill."""
 
     def __post_init__(self) -> None:
-        url = urlsplit(self.gateway)
-        if url.scheme not in ("https", "http") or not url.hostname:
-            raise ValueError(f"alipay gateway {self.gateway!r}: give its URL, https://…/gateway.do")
-        if not self.app_id:
-            raise ValueError("alipay app_id is empty: copy it from the open platform's console")
-        if not 0 < self.timeout <= 60:
-            raise ValueError(f"alipay timeout of {self.timeout} s: give more than 0 and at most 60")
+        check_url(self.gateway, "alipay gateway")
+        if not _APP_ID.fullmatch(self.app_id):
+            raise ValueError(f"alipay app_id {self.app_id!r}: copy it from the open platform's console")
+        check_timeout(self.timeout, "alipay")
+        check_timeout(self.bill_timeout, "alipay bill")
+        checked(self.products, PRODUCTS, "alipay")
+        if self.return_url:
+            check_url(self.return_url, "alipay return_url")
 
 
 class AlipayKeys(NamedTuple):
@@ -74,10 +90,13 @@ class AlipayKeys(NamedTuple):
 
     @classmethod
     def of(cls, settings: AlipaySettings) -> Self:
-        """Those of the settings. Raises InvalidKeyError for what is no RSA key of 2048 bits or more."""
-        return cls(load_private_key(settings.merchant_private_key), load_public_key(settings.platform_public_key))
+        """Those of the settings. Raises ValueError, InvalidKeyError for what is no RSA key of 2048 bits or more."""
+        own = needed(settings.merchant_private_key, settings.merchant_private_key_file, "alipay merchant-private-key")
+        theirs = needed(settings.platform_public_key, settings.platform_public_key_file, "alipay platform-public-key")
+        return cls(load_private_key(own), load_public_key(theirs))
 
 
+_APP_ID = re.compile(r"[0-9A-Za-z_]{1,64}")
 A = TypeVar("A", bound=msgspec.Struct)
 
 
@@ -110,25 +129,32 @@ class AlipayClient:
     ) -> None:
         known = keys or AlipayKeys.of(settings)
         self._settings = settings
-        self._http = http
+        self._wire = Wire(http, "Alipay", [settings.gateway], settings.timeout)
         self._clock = clock
         self._compute = compute
         self._private_key = known.merchant
         self.platform_key: RSAPublicKey = known.platform
 
     async def call(self, method: str, content: Mapping[str, str], answer: type[A], notify_url: str = "") -> A:
-        """What `method` answers about the trade in `content`. Raises GatewayUnavailable, GatewayRefused."""
-        parameters = self._parameters(method, content, notify_url)
-        form = await self._compute(partial(signed_form, parameters, self._private_key))
-        body = await self._send(form)
+        """What `method` answers about what is in `content`. Raises GatewayUnavailable, GatewayRefused."""
+        form = await self._signed(self._parameters(method, content, notify_url))
+        body = await self._send(urlencode(form).encode())
         text = self._prove(body, method)
         try:
             result = _RESULT.decode(text)
             _raise_for_failure(result, method)
-            _check_trade(result, content["out_trade_no"], method)
+            _check_trade(result, content.get("out_trade_no", ""), method)
             return msgspec.json.decode(text, type=answer)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise GatewayUnavailable(f"{method}: signed, yet not as documented: {error}") from error
+
+    async def address(self, method: str, content: Mapping[str, str], notify_url: str, return_url: str) -> str:
+        """The signed address at which a browser makes the call itself; nobody is called here."""
+        parameters = {**self._parameters(method, content, notify_url), "return_url": return_url}
+        return f"{self._settings.gateway}?{urlencode(await self._signed(parameters))}"
+
+    async def _signed(self, parameters: Mapping[str, str]) -> dict[str, str]:
+        return await self._compute(partial(signed_form, parameters, self._private_key))
 
     def _parameters(self, method: str, content: Mapping[str, str], notify_url: str) -> dict[str, str]:
         return {
@@ -143,29 +169,16 @@ class AlipayClient:
             "biz_content": msgspec.json.encode(content).decode(),
         }
 
-    async def _send(self, form: Mapping[str, str]) -> bytes:
-        """The answer's body. A broken connection, often one the platform had let go, is tried once more."""
-        body = urlencode(form).encode()
-        try:
-            async with asyncio.timeout(self._settings.timeout):
-                try:
-                    return await self._post(body)
-                except (httpx.ConnectError, httpx.RemoteProtocolError):
-                    return await self._post(body)
-        except TimeoutError as error:
-            raise GatewayUnavailable(f"Alipay gave no answer in {self._settings.timeout} s: try again") from error
-        except httpx.HTTPError as error:
-            raise GatewayUnavailable(f"Alipay is out of reach, try again: {error!r}") from error
+    async def _send(self, form: bytes) -> bytes:
+        """The answer's body."""
 
-    async def _post(self, form: bytes) -> bytes:
-        request = self._http.build_request("POST", self._settings.gateway, content=form, headers=_HEADERS, timeout=None)
-        response = await self._http.send(request, stream=True, follow_redirects=False)
-        try:
-            if response.status_code != 200:
-                raise GatewayUnavailable(f"Alipay answered HTTP {response.status_code}: try again")
-            return await _read(response)
-        finally:
-            await response.aclose()
+        async def build(gateway: str) -> Request:
+            return Request("POST", gateway, _HEADERS, form)
+
+        received = await self._wire.send(build)
+        if received.status != HTTPStatus.OK:
+            raise GatewayUnavailable(f"Alipay answered HTTP {received.status}: try again")
+        return received.body
 
     def _prove(self, body: bytes, method: str) -> bytes:
         member = method.replace(".", "_") + "_response"
@@ -175,15 +188,6 @@ class AlipayClient:
             raise GatewayUnavailable(f"{method}: the answer is not proven, check both keys: {error}") from error
         except ValueError as error:
             raise GatewayUnavailable(f"{method}: not an answer of Alipay's, try again: {error}") from error
-
-
-async def _read(response: httpx.Response) -> bytes:
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > MAX_ANSWER:
-            raise GatewayUnavailable(f"an answer of more than {MAX_ANSWER} bytes is not Alipay's: try again")
-    return bytes(body)
 
 
 def _raise_for_failure(result: _Result, method: str) -> None:
@@ -198,5 +202,5 @@ def _raise_for_failure(result: _Result, method: str) -> None:
 
 def _check_trade(result: _Result, payment_id: str, method: str) -> None:
     """A signature proves who wrote an answer, not to which question: an old one might be played back."""
-    if result.out_trade_no not in ("", payment_id):
+    if payment_id and result.out_trade_no not in ("", payment_id):
         raise GatewayUnavailable(f"{method}: an answer about {result.out_trade_no}, not {payment_id}: try again")

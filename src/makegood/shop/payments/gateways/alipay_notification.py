@@ -5,8 +5,8 @@ Source: Alipay Open Platform, asynchronous notification of `alipay.trade.*`. Ref
 """
 
 import re
-from collections.abc import Mapping
-from urllib.parse import unquote_plus
+from collections.abc import Mapping, Sequence
+from urllib.parse import unquote_to_bytes
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
@@ -64,15 +64,23 @@ def read_form(text: str) -> list[tuple[str, str]]:
     parts = text.split("&") if text else []
     if len(parts) > MAX_FIELDS:
         raise ValueError("too many fields")
-    pairs: list[tuple[str, str]] = []
-    for part in parts:
-        name, equals, value = part.partition("=")
-        if not equals:
-            raise ValueError("a field without a value")
-        if "%" in part or "+" in part:
-            name, value = unquote_plus(name, errors="strict"), unquote_plus(value, errors="strict")
-        pairs.append((name, value))
-    return pairs
+    if not parts:
+        return []
+    names, equals, values = zip(*[part.partition("=") for part in parts], strict=True)
+    if not all(equals):
+        raise ValueError("a field without a value")
+    return list(zip(_unquoted(names), _unquoted(values), strict=True))
+
+
+def _unquoted(texts: Sequence[str]) -> list[str]:
+    """All at once, unless one holds what divides them: most of the cost is that of a call."""
+    whole = _unquote("&".join(texts)).split("&")
+    return whole if len(whole) == len(texts) else list(map(_unquote, texts))
+
+
+def _unquote(text: str) -> str:
+    # As `unquote_plus`, which looks for text outside ASCII first: that costs more than all the rest.
+    return unquote_to_bytes(text.replace("+", " ")).decode() if "%" in text or "+" in text else text
 
 
 def _check_unambiguous(fields: Mapping[str, str]) -> None:

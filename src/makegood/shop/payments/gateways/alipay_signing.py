@@ -61,6 +61,6 @@ def _verify(text: bytes, sign: str, key: RSAPublicKey) -> None:
     if not sign:
         raise Unproven("not signed")
     try:
-        key.verify(base64.b64decode(sign), text, PKCS1v15(), SHA256())
+        key.verify(base64.b64decode(sign, validate=True), text, PKCS1v15(), SHA256())
     except (InvalidSignature, ValueError) as error:
         raise Unproven("signed by somebody else, or changed on the way") from error

@@ -7,7 +7,7 @@ decimals, times are `yyyy-MM-dd HH:mm:ss` in UTC+8; `gmt_refund` has a fraction 
 import re
 from datetime import UTC, datetime, timedelta, timezone
 
-from makegood.shop.payments.gateways.port import MAX_AMOUNT
+from makegood.shop.payments.gateways.port import MAX_AMOUNT, checked_moment
 
 # China keeps one zone and, since 1991, no summer time: a fixed offset needs no time-zone files.
 _BEIJING = timezone(timedelta(hours=8))
@@ -46,4 +46,4 @@ def milliseconds(text: str) -> int:
     if match is None:
         raise ValueError(f"{text[:40]!r} is no Beijing time such as 2026-01-31 12:00:00")
     moment = datetime.fromisoformat(match[1]).replace(tzinfo=_BEIJING)
-    return (moment - _EPOCH) // timedelta(milliseconds=1) + int((match[2] or "").ljust(3, "0"))
+    return checked_moment((moment - _EPOCH) // timedelta(milliseconds=1) + int((match[2] or "").ljust(3, "0")))

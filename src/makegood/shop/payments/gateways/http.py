@@ -59,7 +59,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             )
         return httpx.Response(
             answer.status,
-            headers=list(answer.raw_headers),
+            # httpx would keep cookies and send them to whoever has the same name, and fails on one that is not ASCII.
+            headers=[(name, value) for name, value in answer.raw_headers if name.lower() != b"set-cookie"],
             stream=_Body(answer, request),
             extensions={"http_version": b"HTTP/1.1", "reason_phrase": (answer.reason or "").encode("ascii", "ignore")},
         )
