@@ -88,7 +88,7 @@ class _Channel:
         self.machine = Machine(name, world, self._boot, (), STORING)
         self._name, self._world, self._network, self._platforms = name, world, network, platforms
         self._url = f"http://{name}.simulated"
-        self._account = Account(f"app of {name}", f"seller of {name}", f"{CHANNELS.index(name):04d}", "", "")
+        self._account = Account(f"app_of_{name}", f"seller_of_{name}", f"{CHANNELS.index(name):04d}", "", "")
         self._codes_survive = Random(f"{name} {world.seed}").random() < CODES_SURVIVE
         self._keys = Keys(key(f"merchant of {name}"), key(f"platform {name}"))
 
