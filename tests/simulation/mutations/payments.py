@@ -5,7 +5,7 @@ from tests.simulation.mutations.mutation import Mutation, Patch
 RECORDING, OPENING = "shop/payments/recording.py", "shop/payments/opening.py"
 SERVICE, REFUNDING = "shop/payments/service.py", "shop/payments/refunding.py"
 
-NOT_SEEN = "if key not in self._known:"
+SEEN = "if known is not None:"
 REPEAT = 'if payment.state == "PAID":\n            if fact.trade_no'
 
 MUTATIONS = (
@@ -18,8 +18,8 @@ MUTATIONS = (
         "notification-counts-twice",
         "A notification that comes again takes effect again.",
         (
-            Patch(RECORDING, NOT_SEEN, "if fact:"),
-            Patch(RECORDING, "if fact.notify_id:\n", "if fact.notify_id and key not in self._known:\n"),
+            Patch(RECORDING, SEEN, "if known is not None and not fact:"),
+            Patch(RECORDING, "if fact.notify_id:\n", "if fact.notify_id and known is None:\n"),
             Patch(RECORDING, REPEAT, 'if payment.state == "NEVER":\n            if fact.trade_no'),
         ),
     ),
@@ -69,16 +69,12 @@ MUTATIONS = (
     Mutation(
         "refund-unanswered-is-failed",
         "A refund whose answer is lost counts as failed.",
-        (Patch(SERVICE, 'return RefundState("processing", str(error))', 'return RefundState("failed", str(error))'),),
+        (Patch(SERVICE, 'return RefundState("waiting", str(error))', 'return RefundState("failed", str(error))'),),
     ),
     Mutation(
         "refund-unanswered-is-done",
         "A refund whose answer is lost counts as made.",
-        (
-            Patch(
-                SERVICE, 'return RefundState("processing", str(error))', 'return RefundState("succeeded", str(error))'
-            ),
-        ),
+        (Patch(SERVICE, 'return RefundState("waiting", str(error))', 'return RefundState("succeeded", str(error))'),),
     ),
     Mutation(
         "refund-of-each-message",
