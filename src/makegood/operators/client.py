@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
 
@@ -68,16 +68,10 @@ class OperatorClient:
         return self._good(await self._send("GET", path), "the question was refused")
 
     async def differences(self, account: str, date: str, limit: int) -> list[dict[str, Any]]:
-        """The first differences of one bill."""
-        found: list[dict[str, Any]] = []
-        after: str | None = None
-        while len(found) < limit:
-            query = f"?limit=1000&after={after}" if after else "?limit=1000"
-            page = self._good(await self._send("GET", f"/api/ops/differences{query}"), "the list was refused")
-            found += [one for one in page["differences"] if (one["account"], one["date"]) == (account, date)]
-            if not (after := page["next"]):
-                break
-        return found[:limit]
+        """The first differences of one bill, at most 1,000."""
+        query = urlencode({"account": account, "date": date, "limit": limit})
+        page = self._good(await self._send("GET", f"/api/ops/differences?{query}"), "the list was refused")
+        return page["differences"]
 
     async def _of_letters(self, what: str, ids: Sequence[str], failure: str) -> list[dict[str, Any]]:
         body = json.dumps({"ids": list(ids)}).encode()

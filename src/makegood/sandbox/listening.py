@@ -10,7 +10,7 @@ import httpx
 from .directory import SandboxError
 
 MAX_PORT: Final = 65_535
-READY_TRIES: Final = 200
+READY_TRIES: Final = 800
 READY_PAUSE_SECONDS: Final = 0.025
 
 
@@ -47,7 +47,7 @@ def free_address(host: str, port: int) -> Address:
 
 
 async def answers(url: str) -> None:
-    """Returns when the server answers; raises SandboxError when it does not within five seconds."""
+    """Returns when the server answers; raises SandboxError when it does not within twenty seconds."""
     async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
         for _ in range(READY_TRIES):
             try:

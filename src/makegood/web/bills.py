@@ -1,13 +1,16 @@
 """Reconciliation over HTTP: a platform's daily bill against our payments and refunds."""
 
+from typing import Annotated
+
 import msgspec
 from litestar import get, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath
+from litestar.params import FromPath, QueryParameter
 
 from makegood.engine.deadline import Deadline
 from makegood.shop.payments import bill_contracts
 from makegood.shop.payments import contracts as payments
+from makegood.shop.payments.bill_days import day_number
 from makegood.times import rfc3339
 from makegood.web.access import OPERATOR, Access, UserRequest
 from makegood.web.bodies import read, takes
@@ -19,6 +22,14 @@ from makegood.web.requests import parse_after
 
 TIMEOUT = 10.0
 """Seconds to wait for the services."""
+
+
+OfAccount = Annotated[
+    str | None, QueryParameter(min_length=1, max_length=64, description="With `date`: of this merchant's bill alone")
+]
+OfDate = Annotated[
+    str | None, QueryParameter(min_length=1, max_length=10, description="With `account`: of this day's bill alone")
+]
 
 
 class NewReconciliation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -159,9 +170,11 @@ def _looks(shop: Shop, access: Access) -> list[HTTPRouteHandler]:
         return ReconciliationList([ReconciliationView.of(one) for one in page.reconciliations], _text(page.next))
 
     @get("/api/ops/differences", guards=[access.operator], security=OPERATOR)
-    async def differences(after: After = None, limit: Limit = 100) -> DifferenceList:
-        """In what the platforms' bills and we differ."""
-        wanted = bill_contracts.ListDifferences(parse_after(after), limit)
+    async def differences(
+        after: After = None, limit: Limit = 100, account: OfAccount = None, date: OfDate = None
+    ) -> DifferenceList:
+        """In what the platforms' bills and we differ: in one bill, or in all."""
+        wanted = bill_contracts.ListDifferences(parse_after(after), limit, _bill(account, date))
         page = await shop.call(bill_contracts.DIFFERENCES, wanted, Deadline.after(TIMEOUT))
         named = [(one, numbers_in(one.number)) for one in page.differences]
         found = await orders_of(shop, [id for _, ids in named for id in ids])
@@ -169,6 +182,16 @@ def _looks(shop: Shop, access: Access) -> list[HTTPRouteHandler]:
         return DifferenceList(views, _text(page.next))
 
     return [reconciliation, reconciliations, differences]
+
+
+def _bill(account: str | None, date: str | None) -> bill_contracts.BillOf | None:
+    if account is None and date is None:
+        return None
+    if account is None or date is None:
+        raise Problem("malformed", "give `account` and `date` together, or none of them")
+    if day_number(date) is None:
+        raise Problem("no_such_day")
+    return bill_contracts.BillOf(account, date)
 
 
 def _text(id: int | None) -> str | None:

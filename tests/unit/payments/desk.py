@@ -53,6 +53,10 @@ class Desk:
         self.published: list[msgspec.Struct] = []
         self.tasks: dict[tuple[str, str], TaskState] = {}
         self.database_away = False
+        self.commits_left: int | None = None
+        """After how many more commits the database goes away; None for never."""
+        self.pace = 0
+        """Milliseconds that a transaction takes."""
 
     def now(self) -> int:
         """The world's time."""
@@ -87,13 +91,15 @@ class Desk:
 
     def commit(self, work: Callable[[Transaction], A]) -> A:
         """Runs `work` in a transaction, and takes what leaves with it."""
-        if self.database_away:
+        if self.database_away or self.commits_left == 0:
             raise DatabaseUnavailable("the disk is on fire")
 
         def worked(tx: Transaction) -> tuple[A, BaseTransaction]:
             return work(tx), cast("BaseTransaction", tx)
 
         answer, tx = self.database.write(worked)
+        self.commits_left = None if self.commits_left is None else self.commits_left - 1
+        self.world.advance(self.pace)
         self.published.extend(said.payload for said in tx.outgoing.events)
         for one in tx.outgoing.tasks:
             known = self.tasks.get((one.task.name, one.key))

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makegood.engine.deadline import Deadline
-from makegood.shop.payments import bill_contracts, reconciliations
+from makegood.shop.payments import bill_contracts
 from makegood.shop.payments.bill_days import DAY, begin_of, date_of, day_number, day_of
 from makegood.shop.payments.gateways.port import GatewayRefused, GatewayUnavailable
 from tests.unit.payments.desk import Desk
@@ -201,9 +201,9 @@ async def test_bills_that_cannot_be(desk: Desk, channel: str, date: str, refusal
     assert await desk.work() == 0
 
 
-async def test_a_long_bill_in_several_runs(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_long_bill_in_several_runs(desk: Desk) -> None:
     """What one run of the task does not finish the next goes on with; every line is compared once."""
-    monkeypatch.setattr(reconciliations, "LINES", 300)
+    desk.pace = 2_500
     day = noon(desk)
     for number in range(1_000):
         desk.platform.enter("payment", desk.platform.stranger(str(number + 1), 10), 10)

@@ -67,6 +67,8 @@ class BillBook:
 
     def _differences(self, request: bills.ListDifferences) -> bills.DifferencesPage:
         behind = [one for one in self.differences if one.difference_id > (request.after or 0)]
+        if request.bill is not None:
+            behind = [one for one in behind if bills.BillOf(one.account, one.day) == request.bill]
         page = tuple(behind[: request.limit])
         return bills.DifferencesPage(page, page[-1].difference_id if len(behind) > request.limit else None)
 

@@ -86,7 +86,7 @@ class Notices:
         nonce = _token(self._merchant, due, f"resource {wrong}")[:12]
         identity = self.identify(due)
         return {
-            "id": f"f{identity[1:]}" if wrong else identity,
+            "id": f"{'0' if identity[0] == 'f' else 'f'}{identity[1:]}" if wrong else identity,
             "create_time": beijing_rfc3339(due.notification.created_at),
             "resource_type": "encrypt-resource",
             "event_type": f"REFUND.{due.refund.outcome}" if due.refund else "TRANSACTION.SUCCESS",

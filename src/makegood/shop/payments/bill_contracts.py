@@ -13,6 +13,8 @@ DifferenceKind = Literal["ours_only", "theirs_only", "amount_differs"]
 ReconciliationState = Literal["RUNNING", "DONE", "FAILED"]
 Day = Annotated[str, msgspec.Meta(min_length=1, max_length=10)]
 """A day as the platforms count them, by China's clock (UTC+8): YYYY-MM-DD."""
+Account = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+"""Which merchant at which platform, such as `alipay:2021000000`."""
 
 
 class ReconcileBill(msgspec.Struct, frozen=True):
@@ -44,7 +46,7 @@ class Reconciliation(msgspec.Struct, frozen=True):
 
 
 class ReconciliationBegun(msgspec.Struct, frozen=True):
-    """Refusals: unknown_channel, no_such_day, day_not_over. One that runs already is not begun once more."""
+    """Refusals: unknown_channel, no_such_day, day_not_over. One that runs already goes on, and is not begun anew."""
 
     refusal: str = ""
     reconciliation: Reconciliation | None = None
@@ -96,11 +98,19 @@ class Difference(msgspec.Struct, frozen=True):
     detail: str
 
 
+class BillOf(msgspec.Struct, frozen=True):
+    """A merchant's bill of one day; `account` as a Reconciliation has it."""
+
+    account: Account
+    day: Day
+
+
 class ListDifferences(msgspec.Struct, frozen=True):
-    """Ask for differences, the oldest first, behind `after`."""
+    """Ask for differences, the oldest first, behind `after`: of one bill, or of all."""
 
     after: int | None = None
     limit: PageLimit = 100
+    bill: BillOf | None = None
 
 
 class DifferencesPage(msgspec.Struct, frozen=True):

@@ -9,8 +9,10 @@ ZONE = 8 * 3_600_000
 """Milliseconds by which the platforms' clock is ahead of UTC."""
 TOLERANCE = 3_600_000
 """Milliseconds before midnight in which something may stand on the bill of either day."""
-FOUND = 0
+FOUND = -1
 """The day of what was found on a bill: none is looked for any more."""
+UNKNOWN = 0
+"""The day of what happened at moment 0: the platform does not say when, so any day's bill may have it."""
 
 
 def day_of(at: int) -> int:

@@ -1,36 +1,24 @@
-"""Reconciliations as they begin, go on and end; the comparison itself is in `reconciling.py`."""
+"""Reconciliations as they begin, end and are shown; their course is in `comparing.py`."""
 
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from makegood.engine.database.transaction import Reader, Transaction
-from makegood.engine.service import Engine, Later, TaskResult
+from makegood.engine.service import Later, TaskResult
 from makegood.shop.payments import bill_contracts
-from makegood.shop.payments.bill_days import date_of, day_of
-from makegood.shop.payments.gateways.port import BillLine
+from makegood.shop.payments.bill_days import date_of, day_number, day_of
+from makegood.shop.payments.comparing import Compared, lock_running
 from makegood.shop.payments.opening import payments_of
-from makegood.shop.payments.reconciling import (
-    CHUNK,
-    RECONCILE_TASK,
-    Compared,
-    Part,
-    Reconcile,
-    Rest,
-    bill_name,
-    look_for_rest,
-    match_lines,
-    settle_earlier,
-)
+from makegood.shop.payments.reconciling import RECONCILE_TASK, Reconcile, bill_name
 from makegood.shop.payments.recording import refunds_of
 from makegood.shop.payments.tables import DIFFERENCES, RECONCILIATIONS, DifferenceRow, PaymentRow, ReconciliationRow
 
-LINES = 40_000
-"""Most lines of a bill in one run of the task, which has less than a minute; the next one goes on behind them."""
-AGAIN = 600.0
-"""Seconds until a bill that is not ready is asked for again."""
 GIVE_UP = 2 * 86_400_000
-"""Milliseconds after which nobody asks for it any more."""
+"""Milliseconds after which nobody tries any more."""
+STUCK = GIVE_UP + 3_600_000
+"""Milliseconds after which one that still runs has no task any more: it was given up, or never ended."""
+UNFINISHED = "it did not end within two days: see why in the log and the dead letters, then compare this bill again"
 SHOWN = 20
 """Most comparisons, and most differing lines, told of an order."""
 MAX_ERROR = 2_000
@@ -54,7 +42,7 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 def begin(tx: Transaction, requests: Sequence[Begin]) -> list[bill_contracts.Reconciliation]:
-    """Begins each, unless it runs; one that has ended, or waits for the platform, begins anew."""
+    """Begins each; one that has ended, or waits to be tried again, begins anew, and one that runs is seen to go on."""
     found = {row.bill: row for row in tx.select_by(RECONCILIATIONS, "bill", [_bill(one) for one in requests])}
     locked = tx.lock(RECONCILIATIONS, [row.reconciliation_id for row in found.values()])
     rows = {row.bill: row for row in locked.values()}
@@ -64,38 +52,37 @@ def begin(tx: Transaction, requests: Sequence[Begin]) -> list[bill_contracts.Rec
         if row is None:
             row = rows[_bill(one)] = _row(tx, one)
             new.append(row)
-        elif row.state == "RUNNING" and not row.error:
-            continue
-        _begin_run(tx, row, one)
+        if row.state != "RUNNING" or row.error or not row.run:
+            _begin_run(tx, row, one)
+        _enqueue(tx, row, one)
     tx.insert(RECONCILIATIONS, new)
     fresh = {row.bill for row in new}
     tx.update(RECONCILIATIONS, [row for row in rows.values() if row.bill not in fresh])
     return [view(rows[_bill(one)]) for one in requests]
 
 
-async def compare(engine: Engine, job: Reconcile, lines: Sequence[BillLine]) -> Compared:
-    """Compares the bill from where an earlier run of the task stopped; a repeat changes nothing."""
-    [row] = await engine.read(find, [Wanted(job.account, job.day)])
-    if row is None or row.run != job.run:
-        return Compared(finished=True)  # it was begun anew: this run is nobody's any more
-    done = row.lines
-    for begin_at in range(done, min(len(lines), done + LINES), CHUNK):
-        some = tuple(lines[begin_at : min(begin_at + CHUNK, done + LINES)])
-        await engine.write(_compare_part, [Part(job, begin_at, some)])
-    if len(lines) > done + LINES:
-        return Compared(finished=False, again=True)
-    for kind in ("payment", "refund"):
-        for day in (job.day - 1, job.day):
-            rest: Rest | None = Rest(job, kind, day)
-            while rest is not None:
-                [looked] = await engine.write(look_for_rest, [rest])
-                rest = None if looked.after is None else Rest(job, kind, day, looked.after)
-    return Compared(finished=True)
-
-
 def record_compared(tx: Transaction, results: Sequence[TaskResult[Reconcile, Compared]]) -> list[Later | None]:
-    """Writes down how far each is; one that has ended has its earlier run's differences settled."""
+    """Writes down how each run of a task ended: the whole bill is compared, it goes on later, or it has failed."""
     return [_recorded(tx, result.payload, result.outcome) for result in results]
+
+
+def fail_stuck(tx: Transaction, limit: int) -> int:
+    """Ends those that nobody works at any more; says how many."""
+    due = tx.due(RECONCILIATIONS, "began_at", tx.now - STUCK, limit, where={"state": "RUNNING"})
+    rows = [row for row in tx.lock(RECONCILIATIONS, [row.reconciliation_id for row in due]).values() if _stuck(tx, row)]
+    for row in rows:
+        _fail(tx, row)
+    tx.update(RECONCILIATIONS, rows)
+    return len(due)
+
+
+def forget(tx: Transaction, until: int, limit: int) -> int:
+    """Forgets comparisons begun, and differences listed, until then (ms UTC); says how many of the most there are."""
+    begun = tx.due(RECONCILIATIONS, "began_at", until, limit)
+    tx.delete(RECONCILIATIONS, tx.lock(RECONCILIATIONS, [row.reconciliation_id for row in begun]))
+    listed = tx.due(DIFFERENCES, "listed_at", until, limit)
+    tx.delete(DIFFERENCES, tx.lock(DIFFERENCES, [row.difference_id for row in listed]))
+    return max(len(begun), len(listed))
 
 
 def find(reader: Reader, wanted: Sequence[Wanted]) -> list[ReconciliationRow | None]:
@@ -123,7 +110,8 @@ def differences(
     """Pages of differences, the oldest first."""
     found: list[bill_contracts.DifferencesPage] = []
     for one in requests:
-        rows = reader.page(DIFFERENCES, after=one.after, limit=one.limit + 1)
+        where = {"bill": _named(one.bill)} if one.bill else None
+        rows = reader.page(DIFFERENCES, where=where, after=one.after, limit=one.limit + 1)
         following = rows[one.limit - 1].difference_id if len(rows) > one.limit else None
         found.append(bill_contracts.DifferencesPage(tuple(map(_difference, rows[: one.limit])), following))
     return found
@@ -155,38 +143,32 @@ def view(row: ReconciliationRow) -> bill_contracts.Reconciliation:
     )
 
 
-def _compare_part(tx: Transaction, parts: Sequence[Part]) -> list[None]:
-    """A part of a bill, and how far the comparison is with it, in one commit; not what somebody has compared before."""
-    for part in parts:
-        row = _lock(tx, part.job)
-        if row is not None and row.run == part.job.run and row.lines == part.offset:
-            row.differences += match_lines(tx, part)
-            row.lines += len(part.lines)
-            row.captured += sum(line.amount for line in part.lines if line.kind == "payment")
-            row.refunded += sum(line.amount for line in part.lines if line.kind == "refund")
-            tx.update(RECONCILIATIONS, [row])
-    return [None for _ in parts]
-
-
 def _recorded(tx: Transaction, job: Reconcile, outcome: Compared) -> Later | None:
-    row = _lock(tx, job)
-    if row is None or row.run != job.run:
+    row = lock_running(tx, job)
+    if row is None:
         return None
     row.error = outcome.error[:MAX_ERROR]
     later = None
     if outcome.finished:
-        row.state, row.ended_at, row.differences = "DONE", tx.now, settle_earlier(tx, job)
-    elif outcome.again and tx.now - row.began_at < GIVE_UP:
-        later = Later(AGAIN if outcome.error else 0.0)
+        row.state, row.ended_at = "DONE", tx.now
+    elif outcome.again is not None and tx.now - row.began_at < GIVE_UP:
+        later = Later(outcome.again)
     else:
-        row.state, row.ended_at = "FAILED", tx.now
+        _fail(tx, row)
     tx.update(RECONCILIATIONS, [row])
     return later
 
 
-def _lock(tx: Transaction, job: Reconcile) -> ReconciliationRow | None:
-    ids = [row.reconciliation_id for row in tx.select_by(RECONCILIATIONS, "bill", [bill_name(job.account, job.day)])]
-    return next(iter(tx.lock(RECONCILIATIONS, ids).values()), None)
+def _fail(tx: Transaction, row: ReconciliationRow) -> None:
+    row.state, row.ended_at, row.error = "FAILED", tx.now, row.error or UNFINISHED
+
+
+def _stuck(tx: Transaction, row: ReconciliationRow) -> bool:
+    return row.state == "RUNNING" and row.began_at <= tx.now - STUCK
+
+
+def _named(bill: bill_contracts.BillOf) -> str:
+    return bill_name(bill.account, day_number(bill.day) or 0)
 
 
 def _bill(one: Begin) -> str:
@@ -204,6 +186,8 @@ def _row(tx: Transaction, one: Begin) -> ReconciliationRow:
         run=0,
         began_at=tx.now,
         ended_at=None,
+        stage=0,
+        behind=None,
         lines=0,
         captured=0,
         refunded=0,
@@ -215,8 +199,13 @@ def _row(tx: Transaction, one: Begin) -> ReconciliationRow:
 def _begin_run(tx: Transaction, row: ReconciliationRow, one: Begin) -> None:
     row.state, row.channel, row.run = "RUNNING", one.channel, row.run + 1
     row.began_at, row.ended_at, row.error = tx.now, None, ""
-    row.lines = row.captured = row.refunded = row.differences = 0
-    job = Reconcile(one.account, one.channel, one.channels, one.day, row.run)
+    row.stage = row.lines = row.captured = row.refunded = row.differences = 0
+    row.behind = None
+
+
+def _enqueue(tx: Transaction, row: ReconciliationRow, one: Begin) -> None:
+    """The task of this run: one that was given up is tried again, and of one under way a second run does nothing."""
+    job = Reconcile(one.account, row.channel, one.channels, one.day, row.run)
     tx.enqueue(RECONCILE_TASK, f"{row.reconciliation_id}:{row.run}", job)
 
 
@@ -226,11 +215,13 @@ def _bills_of(reader: Reader, payments: Sequence[PaymentRow], accounts: Mapping[
     for payment in payments:
         moved = [payment.captured_at, *(one.changed_at for one in refunds.get(payment.payment_id, ()))]
         names |= {bill_name(accounts.get(payment.channel, ""), day_of(at)) for at in moved if at is not None}
-    known = {str(payment.payment_id): accounts.get(payment.channel) for payment in payments}
-    rows = reader.select_by(DIFFERENCES, "number", known)
+    rows: list[DifferenceRow] = []
+    for payment in payments:
+        where = {"number": str(payment.payment_id), "account": accounts.get(payment.channel, "")}
+        rows += reader.page(DIFFERENCES, where=where, limit=SHOWN)
     return bill_contracts.BillsFound(
         tuple(view(row) for row in reader.select_by(RECONCILIATIONS, "bill", sorted(names)[:SHOWN])),
-        tuple([_difference(row) for row in rows if row.account == known[row.number]][:SHOWN]),
+        tuple(map(_difference, rows[:SHOWN])),
     )
 
 

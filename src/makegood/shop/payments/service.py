@@ -8,8 +8,18 @@ from makegood.engine.deadline import Deadline
 from makegood.engine.errors import EngineError
 from makegood.engine.service import Later, Service, TaskResult, async_operation, listener, operation, query, sweep, task
 from makegood.shop.orders import contracts as orders
-from makegood.shop.payments import asking, bill_contracts, contracts, reconciliations, refunding, trail, views
-from makegood.shop.payments.bill_days import date_of, day_number, day_of
+from makegood.shop.payments import (
+    asking,
+    bill_contracts,
+    comparing,
+    contracts,
+    reconciliations,
+    refunding,
+    trail,
+    views,
+)
+from makegood.shop.payments.bill_days import day_number, day_of
+from makegood.shop.payments.comparing import Compared
 from makegood.shop.payments.gateways.port import (
     Answer,
     Gateway,
@@ -32,7 +42,7 @@ from makegood.shop.payments.opening import (
     store_pay_urls,
 )
 from makegood.shop.payments.reconciliations import Wanted
-from makegood.shop.payments.reconciling import RECONCILE_TASK, Compared, Reconcile
+from makegood.shop.payments.reconciling import RECONCILE_TASK, Reconcile
 from makegood.shop.payments.recording import REFUND_TASK, Fact, RefundJob, record
 from makegood.shop.payments.refund_outcomes import record_refunds
 from makegood.shop.payments.refusals import RateLimit, Refusal, record_refusals
@@ -195,11 +205,7 @@ class Payments(Service):
     @task(RECONCILE_TASK)
     async def compare_bill(self, job: Reconcile) -> Compared:
         """Fetches a bill and compares it; a platform that does not answer is asked again."""
-        try:
-            lines = await self._gateway(job.channel).bill(date_of(job.day))
-        except GatewayError as error:
-            return Compared(finished=False, error=str(error), again=isinstance(error, GatewayUnavailable))
-        return await reconciliations.compare(self.engine, job, lines)
+        return await comparing.run(self.engine, self._gateways.get(job.channel), self.settings, job)
 
     @compare_bill.done
     def record_compared(
@@ -264,6 +270,16 @@ class Payments(Service):
         rows = tx.due(REFUSALS, "at", self._oldest(tx), limit)
         tx.delete(REFUSALS, tx.lock(REFUSALS, [row.refusal_id for row in rows]))
         return len(rows)
+
+    @sweep(every=60.0)
+    def fail_stuck_reconciliations(self, tx: Transaction, limit: int) -> int:
+        """Ends comparisons that nobody works at any more."""
+        return reconciliations.fail_stuck(tx, limit)
+
+    @sweep(every=60.0)
+    def forget_reconciliations(self, tx: Transaction, limit: int) -> int:
+        """Forgets comparisons of long ago, and in what the bills and we differed."""
+        return reconciliations.forget(tx, tx.now - int(self.settings.keep_bills * 1000), limit)
 
     def _oldest(self, tx: Transaction) -> int:
         return tx.now - int(self.settings.keep_notifications * 1000)

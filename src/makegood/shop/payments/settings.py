@@ -13,6 +13,8 @@ BOUNDS = {
     "give_up_asking": (DAY / 24, 365 * DAY),
     "give_up_refunding": (DAY / 24, 365 * DAY),
     "keep_notifications": (2 * DAY, 3650 * DAY),
+    "keep_bills": (31 * DAY, 3650 * DAY),
+    "bill_timeout": (1.0, 30.0),
     "refusals_per_minute": (0, 60_000),
 }
 """The least and the most each may be: platforms want an answer within 5 s, and repeat a callback for over a day."""
@@ -42,6 +44,10 @@ class PaymentsSettings:
     """How long a platform may take for a refund; then it is on the list of breaks."""
     keep_notifications: float = 90 * DAY
     """How long notifications and refused callbacks are kept."""
+    keep_bills: float = 400 * DAY
+    """How long the comparisons of platforms' bills, and the lines that differ, are kept."""
+    bill_timeout: float = 30.0
+    """How long fetching a bill may take, with all its pages; then it is asked for again later."""
     refusals_per_minute: int = 60
     """Most refused callbacks that one process writes down in a minute; the others are only answered."""
 

@@ -40,7 +40,7 @@ class PaymentRow(msgspec.Struct):
     `open_key` names order and channel while OPEN, so that there is one at most. `due_at`: when to ask the platform,
     `asked` times so far. `trade_no` is the platform's own number: of what was opened, if the platform has to be asked
     by it, and of what was captured, once that is. `told_by` and `notify_id` say what proved the capture. `bill_day`: on
-    the bill of which day it has to be found (`bill_days.py`), once it is captured; 0 when it was.
+    the bill of which day it has to be found (`bill_days.py`), once it is captured; -1 when it was.
     """
 
     payment_id: int
@@ -126,7 +126,10 @@ class RefusalRow(msgspec.Struct):
 
 
 class ReconciliationRow(msgspec.Struct):
-    """The comparison of a day's bill of one merchant; `run` numbers its runs. Amounts in fen, times in ms UTC."""
+    """The comparison of a day's bill of one merchant; `run` numbers its runs. Amounts in fen, times in ms UTC.
+
+    `stage`, `lines` and `behind` are how far it is: see `comparing.py`.
+    """
 
     reconciliation_id: int
     bill: LongKey
@@ -137,6 +140,8 @@ class ReconciliationRow(msgspec.Struct):
     run: int
     began_at: int
     ended_at: int | None
+    stage: int
+    behind: int | None
     lines: int
     captured: int
     refunded: int
@@ -145,7 +150,10 @@ class ReconciliationRow(msgspec.Struct):
 
 
 class DifferenceRow(msgspec.Struct):
-    """A line in which a bill and we differ; `bill` as in its reconciliation, `run` the last that found it."""
+    """A line in which a bill and we differ; `bill` as in its reconciliation, `run` the last that found it.
+
+    `listed_at` is when that was, ms UTC; `difference_key` tells it from every other line of any bill.
+    """
 
     difference_id: int
     difference_key: LongKey
@@ -160,6 +168,7 @@ class DifferenceRow(msgspec.Struct):
     theirs: int
     at: int
     run: int
+    listed_at: int
     detail: str
 
 
@@ -208,7 +217,12 @@ BREAKS = Table[BreakRow, int](
 )
 REFUSALS = Table[RefusalRow, int](SCHEMA, "refused_notifications", RefusalRow, key=("refusal_id",), indexes=(("at",),))
 RECONCILIATIONS = Table[ReconciliationRow, int](
-    SCHEMA, "reconciliations", ReconciliationRow, key=("reconciliation_id",), unique=(("bill",),)
+    SCHEMA,
+    "reconciliations",
+    ReconciliationRow,
+    key=("reconciliation_id",),
+    unique=(("bill",),),
+    indexes=(("state", "began_at"), ("began_at",)),
 )
 DIFFERENCES = Table[DifferenceRow, int](
     SCHEMA,
@@ -216,5 +230,5 @@ DIFFERENCES = Table[DifferenceRow, int](
     DifferenceRow,
     key=("difference_id",),
     unique=(("difference_key",),),
-    indexes=(("bill",), ("number",)),
+    indexes=(("bill",), ("number",), ("listed_at",)),
 )

@@ -195,7 +195,8 @@ class BillLine(msgspec.Struct, frozen=True):
     """A line of a platform's bill: a payment captured, or a refund made.
 
     `number` is the merchant's trade number, `refund_number` the merchant's number of the refund ("" for a payment),
-    `trade_no` the platform's own; `amount` in fen, `at` in ms UTC. Raises ValueError for numbers that are no
+    `trade_no` the platform's own; `amount` in fen, `at` in ms UTC. A refund that is not `final` is on its way, or
+    waits for a person at the platform: it has moved no money so far. Raises ValueError for numbers that are no
     platform's.
     """
 
@@ -205,6 +206,7 @@ class BillLine(msgspec.Struct, frozen=True):
     trade_no: str
     amount: int
     at: int
+    final: bool = True
 
     def __post_init__(self) -> None:
         longest = max(len(self.number), len(self.refund_number), len(self.trade_no))

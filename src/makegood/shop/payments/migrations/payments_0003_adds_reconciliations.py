@@ -29,11 +29,13 @@ def upgrade() -> None:
         sa.Column("theirs", columns.integer(), nullable=False),
         sa.Column("at", columns.integer(), nullable=False),
         sa.Column("run", columns.integer(), nullable=False),
+        sa.Column("listed_at", columns.integer(), nullable=False),
         sa.Column("detail", columns.long_text(), nullable=False),
         sa.PrimaryKeyConstraint("difference_id"),
         sqlite_with_rowid=True,
     )
     op.create_index("ix_differences_bill", "differences", ["bill"], unique=False)
+    op.create_index("ix_differences_listed_at", "differences", ["listed_at"], unique=False)
     op.create_index("ix_differences_number", "differences", ["number"], unique=False)
     op.create_index("uq_differences_difference_key", "differences", ["difference_key"], unique=True)
     op.create_table(
@@ -47,6 +49,8 @@ def upgrade() -> None:
         sa.Column("run", columns.integer(), nullable=False),
         sa.Column("began_at", columns.integer(), nullable=False),
         sa.Column("ended_at", columns.integer(), nullable=True),
+        sa.Column("stage", columns.integer(), nullable=False),
+        sa.Column("behind", columns.integer(), nullable=True),
         sa.Column("lines", columns.integer(), nullable=False),
         sa.Column("captured", columns.integer(), nullable=False),
         sa.Column("refunded", columns.integer(), nullable=False),
@@ -55,6 +59,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("reconciliation_id"),
         sqlite_with_rowid=True,
     )
+    op.create_index("ix_reconciliations_began_at", "reconciliations", ["began_at"], unique=False)
+    op.create_index("ix_reconciliations_state_began_at", "reconciliations", ["state", "began_at"], unique=False)
     op.create_index("uq_reconciliations_bill", "reconciliations", ["bill"], unique=True)
     op.create_index("ix_breaks_number", "breaks", ["number"], unique=False)
     op.add_column("notifications", sa.Column("repeats", columns.integer(), server_default="0", nullable=False))
@@ -77,9 +83,12 @@ def downgrade() -> None:
     op.drop_column("notifications", "repeats")
     op.drop_index("ix_breaks_number", table_name="breaks")
     op.drop_index("uq_reconciliations_bill", table_name="reconciliations")
+    op.drop_index("ix_reconciliations_state_began_at", table_name="reconciliations")
+    op.drop_index("ix_reconciliations_began_at", table_name="reconciliations")
     op.drop_table("reconciliations")
     op.drop_index("uq_differences_difference_key", table_name="differences")
     op.drop_index("ix_differences_number", table_name="differences")
+    op.drop_index("ix_differences_listed_at", table_name="differences")
     op.drop_index("ix_differences_bill", table_name="differences")
     op.drop_table("differences")
     # ### end Alembic commands ###
