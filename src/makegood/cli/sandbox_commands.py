@@ -12,7 +12,10 @@ Fault = Annotated[
     list[str] | None,
     typer.Option("--fault", help="What goes wrong.", metavar="[PLATFORM:]KIND[=PROBABILITY][/SECONDS]"),
 ]
-Seed = Annotated[int, typer.Option(help="What faults are drawn from: the same seed is the same run.", min=0)]
+Seed = Annotated[
+    int | None,
+    typer.Option(help="What faults are drawn from: the same seed is the same run.", min=0, max=2**53, show_default="0"),
+]
 FOLDER = Path("sandbox")
 
 sandbox = typer.Typer(
@@ -27,9 +30,12 @@ def run(
     data: Data = FOLDER,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port; 0 takes a free one.", min=0, max=65535)] = 8001,
-    clock_speed: Annotated[float, typer.Option(help="Virtual seconds in a real one.", min=0.01, max=10_000)] = 1.0,
+    clock_speed: Annotated[
+        float | None,
+        typer.Option(help="Virtual seconds in a real one; as before when not said.", min=0.01, max=10_000),
+    ] = None,
     fault: Fault = None,
-    seed: Seed = 0,
+    seed: Seed = None,
     allow_remote_notify: Annotated[
         bool, typer.Option("--allow-remote-notify", help="Notify shops on other machines, too.")
     ] = False,
@@ -49,13 +55,16 @@ def run(
 def faults(
     data: Data = FOLDER,
     fault: Fault = None,
-    seed: Seed = 0,
+    seed: Seed = None,
     clear: Annotated[bool, typer.Option("--clear", help="Let nothing go wrong any more.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
-    """Show what goes wrong in the sandbox that runs in the folder, or switch it: what is given replaces what was."""
+    """Show what goes wrong in the sandbox that runs in the folder, or switch it: what is given replaces what was.
+
+    A seed alone changes what the faults in force are drawn from.
+    """
     from makegood.cli import sandboxing
 
     if clear and fault:
         raise CommandFailed("say what goes wrong, with --fault, or that nothing does, with --clear")
-    sandboxing.faults(data, None if fault is None and not clear else fault or [], seed, as_json=json)
+    sandboxing.faults(data, [] if clear else fault, seed, as_json=json)

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from makegood.cli.failure import CommandFailed
 from makegood.sandbox.directory import SandboxError
-from makegood.sandbox.faults import Faults, NotificationFault, rule_of, written
+from makegood.sandbox.faults import Faults, NotificationFault, faults_of, written
 from makegood.sandbox.server import run_sandbox
 
 TIMEOUT = 10.0
@@ -20,11 +20,11 @@ class Wishes(NamedTuple):
     """What the options of `makegood sandbox` say beside where it runs."""
 
     faults: list[str]
-    seed: int
+    seed: int | None
     allow_remote_notify: bool
 
 
-def run(data: Path, host: str, port: int, clock_speed: float, wishes: Wishes) -> None:
+def run(data: Path, host: str, port: int, clock_speed: float | None, wishes: Wishes) -> None:
     """Runs the sandbox until a signal comes."""
     wanted = _faults(wishes.faults, wishes.seed) if wishes.faults else None
     try:
@@ -35,21 +35,26 @@ def run(data: Path, host: str, port: int, clock_speed: float, wishes: Wishes) ->
             clock_speed,
             allow_remote_notify=wishes.allow_remote_notify,
             faults=wanted,
+            seed=wishes.seed,
             greet=lambda url: _greet(url, data),
         )
     except SandboxError as error:
         raise CommandFailed(str(error)) from error
 
 
-def faults(data: Path, wanted: list[str] | None, seed: int, *, as_json: bool) -> None:
-    """Shows the faults of the sandbox that runs in the folder, after replacing them when there is a wish."""
+def faults(data: Path, wanted: list[str] | None, seed: int | None, *, as_json: bool) -> None:
+    """Shows the faults of the sandbox that runs in the folder, after replacing them when there is a wish.
+
+    A seed without faults changes that of those in force. Raises CommandFailed.
+    """
+    change = None if wanted is None else _faults(wanted, seed)
     url = f"{_url(data)}/control/faults"
     try:
         with httpx.Client(trust_env=False, timeout=TIMEOUT) as http:
-            answer = http.get(url) if wanted is None else http.post(url, content=_json(wanted, seed), headers=_HEADERS)
-        answer.raise_for_status()
-        found = msgspec.json.decode(answer.content, type=Faults)
-    except (httpx.HTTPError, msgspec.MsgspecError) as error:
+            found = _found(http.get(url) if change is None else _posted(http, url, change))
+            if change is None and seed is not None:
+                found = _found(_posted(http, url, msgspec.structs.replace(found, seed=seed)))
+    except (httpx.TransportError, msgspec.MsgspecError) as error:
         raise CommandFailed(f"the sandbox of {data} does not answer ({error}): start it, or give its --data") from error
     if as_json:
         print(msgspec.json.encode(found).decode())
@@ -65,15 +70,28 @@ def faults(data: Path, wanted: list[str] | None, seed: int, *, as_json: bool) ->
 _HEADERS = {"Content-Type": "application/json"}
 
 
-def _json(wanted: list[str], seed: int) -> bytes:
-    return msgspec.json.encode(_faults(wanted, seed))
+def _posted(http: httpx.Client, url: str, faults: Faults) -> httpx.Response:
+    return http.post(url, content=msgspec.json.encode(faults), headers=_HEADERS)
 
 
-def _faults(wanted: list[str], seed: int) -> Faults:
+def _found(answer: httpx.Response) -> Faults:
+    """The faults that it says. Raises CommandFailed for a refusal, MsgspecError for what no sandbox says."""
+    if not answer.is_success:
+        said = msgspec.json.decode(answer.content, type=_Refusal, strict=False)
+        raise CommandFailed(f"the sandbox refused, with status {answer.status_code}: {said.detail or said.message}")
+    return msgspec.json.decode(answer.content, type=Faults)
+
+
+def _faults(wanted: list[str], seed: int | None) -> Faults:
     try:
-        return Faults(seed=seed, rules=tuple(rule_of(each) for each in wanted))
+        return faults_of(wanted, seed or 0)
     except ValueError as error:
         raise CommandFailed(str(error)) from error
+
+
+class _Refusal(msgspec.Struct, frozen=True):
+    detail: str = ""
+    message: str = ""
 
 
 class _About(msgspec.Struct, frozen=True):

@@ -14,8 +14,9 @@ Choices where Alipay is vague, or has no test world (those of the others stand i
 - An out_trade_no that was closed, died or expired never comes back: a new precreate answers ACQ.TRADE_HAS_CLOSE.
 - A page's trade is made when the browser arrives; like a code that nobody scanned, it does not exist before it is seen.
 - Expiry counts from precreate; the earliest of timeout_express, qr_code_timeout_express and time_expire holds, two
-  hours when none is given. Times without a zone are Beijing's (UTC+8), as on the real platform.
-- Declining leaves the trade waiting: the buyer may still pay until it expires. Nobody is notified.
+  hours when none is given. Times without a zone are Beijing's (UTC+8), as on the real platform; time_expire counts
+  from the merchant's time, though the sandbox's clock runs ahead.
+- Declining leaves the trade waiting: the buyer may still pay until it expires. It is written down; no shop is notified.
 - Notifications are sent for payments and refunds, not for closing: the real platform's default for this product.
 - refund_fee is the sum of all refunds of the trade so far, in answers and notifications, as on the real platform.
 """

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
-from . import trades
+from . import notifications, trades
 from .store import Store, Transaction
 from .trades import State, Trade
 
 Sequel = Callable[[Transaction, Trade], None]
-"""What a platform does, beside notifying, when a trade of its was paid."""
+"""What a platform does, beside notifying, when a trade of its was paid, or declined."""
 NO_SEQUELS: Final[Mapping[str, Sequel]] = {}
 
 _SAYS: Final = {
@@ -30,15 +30,24 @@ class View(NamedTuple):
     state: State | None
 
 
+class _Sequels(NamedTuple):
+    paid: Mapping[str, Sequel]
+    declined: Mapping[str, Sequel]
+
+
 class Cashier:
     """Answers buyers."""
 
     def __init__(
-        self, store: Store, wake_notifier: Callable[[], None], sequels: Mapping[str, Sequel] = NO_SEQUELS
+        self,
+        store: Store,
+        wake_notifier: Callable[[], None],
+        sequels: Mapping[str, Sequel] = NO_SEQUELS,
+        declines: Mapping[str, Sequel] = NO_SEQUELS,
     ) -> None:
         self._store = store
         self._wake_notifier = wake_notifier
-        self._sequels = sequels
+        self._sequels = _Sequels(sequels, declines)
 
     async def look(self, code: str) -> View:
         """The page is opened, which scans the code."""
@@ -65,20 +74,25 @@ def _scan(tx: Transaction, code: str) -> View:
     return _shown(tx, trades.scan(tx, trade)) if trade else _UNKNOWN
 
 
-def _pay(tx: Transaction, code: str, sequels: Mapping[str, Sequel]) -> View:
+def _pay(tx: Transaction, code: str, sequels: _Sequels) -> View:
     """A trade that waits is paid."""
     trade = _waiting(tx, code)
     return trade if isinstance(trade, View) else _paid(tx, trade, sequels, "Paid. The shop is being told.")
 
 
-def _decline(tx: Transaction, code: str, _: Mapping[str, Sequel]) -> View:
+def _decline(tx: Transaction, code: str, sequels: _Sequels) -> View:
+    """It is written down, a hundred times at most, and the platform tells the shop, where it does."""
     trade = _waiting(tx, code)
     if isinstance(trade, View):
         return trade
+    if not notifications.decline(tx, trade):
+        return _shown(tx, trade)._replace(status=HTTPStatus.CONFLICT, message=_TOO_OFTEN)
+    if sequel := sequels.declined.get(trade.platform):
+        sequel(tx, trade)
     return _shown(tx, trade)._replace(message="Declined. Nothing was taken; you can still pay.")
 
 
-def _pay_late(tx: Transaction, code: str, sequels: Mapping[str, Sequel]) -> View:
+def _pay_late(tx: Transaction, code: str, sequels: _Sequels) -> View:
     """A payment that was on its way when its trade ended arrives all the same."""
     trade = trades.by_code(tx, code)
     if trade is None:
@@ -88,7 +102,7 @@ def _pay_late(tx: Transaction, code: str, sequels: Mapping[str, Sequel]) -> View
     return _paid(tx, trade, sequels, "Paid, too late. The shop is being told.")
 
 
-def _pay_twice(tx: Transaction, code: str, _: Mapping[str, Sequel]) -> View:
+def _pay_twice(tx: Transaction, code: str, _: _Sequels) -> View:
     trade = trades.by_code(tx, code)
     if trade is None:
         return _UNKNOWN
@@ -108,9 +122,9 @@ def _waiting(tx: Transaction, code: str) -> Trade | View:
     return scanned
 
 
-def _paid(tx: Transaction, trade: Trade, sequels: Mapping[str, Sequel], message: str) -> View:
+def _paid(tx: Transaction, trade: Trade, sequels: _Sequels, message: str) -> View:
     paid = trades.pay(tx, trade)
-    if sequel := sequels.get(trade.platform):
+    if sequel := sequels.paid.get(trade.platform):
         sequel(tx, paid)
     return _shown(tx, paid)._replace(message=message)
 
@@ -123,4 +137,5 @@ def _shown(tx: Transaction, trade: Trade) -> View:
 _ACTIONS: Final = {"pay": _pay, "decline": _decline, "pay_late": _pay_late, "pay_twice": _pay_twice}
 _NO_ACTION: Final = "Send the field action=pay, decline, pay_late or pay_twice."
 TWICE: Final = (trades.ALIPAY, trades.WECHATPAY)
+_TOO_OFTEN: Final = "This trade was declined 100 times: pay it, or make another."
 _UNKNOWN: Final = View(HTTPStatus.NOT_FOUND, "There is no such trade: check the address.", None, None)

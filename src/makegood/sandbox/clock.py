@@ -8,6 +8,7 @@ from typing import Final, Protocol
 import msgspec
 
 TOKEN_BYTES: Final = 12
+MIN_SPEED: Final = 0.01
 MAX_SPEED: Final = 10_000.0
 MAX_ADVANCE_SECONDS: Final = 366 * 24 * 3600
 
@@ -69,6 +70,10 @@ class Clock:
     def world_now(self) -> int:
         """The world's milliseconds UTC, whatever this clock shows: what signatures are dated with."""
         return self._world.now()
+
+    def ahead(self) -> int:
+        """By how many milliseconds it is ahead of the world's, which is the merchants'."""
+        return self.now() - self.world_now()
 
     def set_speed(self, speed: float) -> None:
         """Lets time pass `speed` times as fast from now on."""

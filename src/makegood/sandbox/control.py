@@ -14,7 +14,7 @@ from litestar.types import Guard
 from msgspec import Meta
 
 from . import notifications, settings, trades
-from .clock import MAX_ADVANCE_SECONDS, MAX_SPEED, rfc3339
+from .clock import MAX_ADVANCE_SECONDS, MAX_SPEED, MIN_SPEED, rfc3339
 from .faults import Faults
 from .loopback import is_loopback
 from .notifications import Attempt, Due
@@ -34,7 +34,7 @@ Limit = Annotated[int, Parameter(ge=1, le=MAX_PAGE)]
 class ClockChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A new speed (virtual seconds in a real one), or a jump ahead in virtual seconds."""
 
-    speed: Annotated[float, Meta(gt=0, le=MAX_SPEED)] | None = None
+    speed: Annotated[float, Meta(ge=MIN_SPEED, le=MAX_SPEED)] | None = None
     advance_seconds: Annotated[float, Meta(ge=0, le=MAX_ADVANCE_SECONDS)] | None = None
 
 
@@ -169,7 +169,7 @@ class Control:
 
 def routes(control: Control) -> list[HTTPRouteHandler]:
     """The addresses below /control."""
-    guards: list[Guard] = [loopback_only]
+    guards: list[Guard] = [loopback_only, loopback_name, own_origin]
 
     @get("/control/trades", guards=guards)
     async def list_trades(
@@ -208,6 +208,21 @@ def loopback_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHa
     """A guard: refuses callers from elsewhere."""
     if connection.client is None or not is_loopback(connection.client.host):
         raise PermissionDeniedException("Control is for callers on this machine: use its loopback address.")
+
+
+def loopback_name(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """A guard: a name of another site that was made to mean this machine would show that site what is shown here."""
+    host = connection.headers.get("host", "")
+    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    if not is_loopback(name):
+        raise PermissionDeniedException("This is for this machine: ask for it by its loopback address.")
+
+
+def own_origin(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """A guard: refuses what a page of another site has a browser send."""
+    origin = connection.headers.get("origin")
+    if origin is not None and origin != f"http://{connection.headers.get('host', '')}":
+        raise PermissionDeniedException("That was sent by a page of another site: send it without an Origin.")
 
 
 def _json_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:

@@ -7,6 +7,7 @@ from .store import Transaction
 from .trades import Refund, Trade
 
 MAX_LINES: Final = 100_000
+FIRST_YEAR, LAST_YEAR = 1980, 2106
 
 
 class Day(NamedTuple):
@@ -21,11 +22,13 @@ class DayTooLongError(Exception):
 
 
 def day_of(text: str, zone: tzinfo) -> Day | None:
-    """The day written as yyyy-MM-dd; None when it is none."""
+    """The day written as yyyy-MM-dd; None when it is none, or not from 1980 to 2106, which a zip can date."""
     try:
         if len(text) != len("yyyy-MM-dd"):
             return None
         begins = datetime.combine(date.fromisoformat(text), time(), zone)
+        if not FIRST_YEAR <= begins.year <= LAST_YEAR:
+            return None
         return Day(int(begins.timestamp() * 1000), int((begins + timedelta(days=1)).timestamp() * 1000))
     except (ValueError, OverflowError):
         return None

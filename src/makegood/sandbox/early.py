@@ -22,10 +22,10 @@ class Early:
 
     async def __call__(self, platform: str, number: str) -> None:
         """Does so if the faults in force say it of this trade; waits five seconds for the notification at most."""
-        if not self._trouble.faults.rules or not self._trouble.happens(Kind.EARLY, platform, f"trade {number}"):
+        if not any(rule.kind is Kind.EARLY for rule in self._trouble.faults.rules):
             return
         trade = await self._store.read(lambda tx: trades.by_out_trade_no(tx, number, platform))
-        if trade is None:
+        if trade is None or not self._trouble.happens(Kind.EARLY, platform, f"trade {self._trouble.name_of(trade)}"):
             return
         await self._cashier.act(trade.code, "pay")
         try:

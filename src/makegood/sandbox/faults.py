@@ -5,16 +5,20 @@ same requests meet the same faults in every run.
 """
 
 import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 
+from .trades import Trade
+
 MAX_RULES: Final = 64
 MAX_SECONDS: Final = 3600.0
 MAX_SEED: Final = 2**53
 EVERYWHERE: Final = "all"
+NO_REFERENCES: Final[Mapping[str, Callable[[Trade], str]]] = {}
 
 
 class NotificationFault(StrEnum):
@@ -89,6 +93,15 @@ def rule_of(text: str) -> Rule:
         ) from error
 
 
+def faults_of(texts: Sequence[str], seed: int = 0) -> Faults:
+    """The faults that a person asks for, each rule as `rule_of` reads it. Raises ValueError, which says what can be."""
+    if not 0 <= seed <= MAX_SEED:
+        raise ValueError(f"{seed} is no seed: give one from 0 to {MAX_SEED}")
+    if len(texts) > MAX_RULES:
+        raise ValueError(f"{len(texts)} faults are too many: give at most {MAX_RULES}")
+    return Faults(seed=seed, rules=tuple(rule_of(text) for text in texts))
+
+
 def written(rule: Rule) -> str:
     """The rule as a person writes it."""
     platform = "" if rule.platform == EVERYWHERE else f"{rule.platform}:"
@@ -96,10 +109,14 @@ def written(rule: Rule) -> str:
 
 
 class Trouble:
-    """Says what goes wrong, as the faults in force have it."""
+    """Says what goes wrong, as the faults in force have it.
 
-    def __init__(self, faults: Faults) -> None:
+    `references` says, by platform, what the merchant's number of a trade is, where the ledger has another.
+    """
+
+    def __init__(self, faults: Faults, references: Mapping[str, Callable[[Trade], str]] = NO_REFERENCES) -> None:
         self.faults: Faults = faults
+        self._references = references
         self._calls: dict[str, int] = {}
 
     def happens(self, kind: Kind, platform: str, subject: str) -> Rule | None:
@@ -110,6 +127,15 @@ class Trouble:
                 if drawn < rule.probability:
                     return rule
         return None
+
+    def name_of(self, trade: Trade) -> str:
+        """A trade, by what every run calls it alike: the merchant's number, or else its place in the ledger."""
+        reference = self._references.get(trade.platform)
+        number = trade.out_trade_no
+        if reference:
+            said = reference(trade)
+            number = said if said != trade.out_trade_no else f"#{trade.id}"
+        return f"{number} again" if trade.copy else number
 
     def size(self, kind: str, subject: str) -> float:
         """At least 0, below 1, and always the same for the same fault of the same subject."""

@@ -5,13 +5,15 @@ program. Whatever is not plainly one of those, with a body of a stated and allow
 how to refuse.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+from litestar.exceptions import HTTPException
 
 from .alipay.door import AlipayDoor
 from .alipay.gateway import Gateway
@@ -20,7 +22,7 @@ from .calls import JSON, MAX_REQUEST_BYTES, Call, Reply
 from .cashier import Cashier
 from .cashier_page import CASHIER_PATH, HEADERS, MAX_FORM_BYTES, action_of, as_json
 from .doors import Door, troubled
-from .faults import Trouble
+from .faults import Kind, Trouble
 from .store import StoreBusyError
 
 Scope = MutableMapping[str, Any]
@@ -28,6 +30,10 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+BODY_SECONDS: Final = 10.0
+_LATE: Final = "Send the whole body within ten seconds."
+_CLOSES: Final = (("Connection", "close"),)
 
 log = logging.getLogger(__name__)
 
@@ -52,11 +58,10 @@ class HotRoutes:
             return
         answering = self._answering(scope)
         if answering is None:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive if scope["type"] != "http" else _Hurried(receive), send)
             return
         body = await _body(receive)
-        if body is not None:
-            await _send(send, await _guarded(answering(body)))
+        await _send(send, body if isinstance(body, Reply) else await _guarded(answering(body)))
 
     def _door(self, scope: Scope) -> Door | None:
         """Whose door it is that is knocked at; Alipay's only when something may go wrong there."""
@@ -69,7 +74,8 @@ class HotRoutes:
 
     async def _at_door(self, door: Door, scope: Scope, receive: Receive, send: Send) -> None:
         body = await _body(receive)
-        if body is None:
+        if isinstance(body, Reply):
+            await _send(send, body)
             return
         call = _call(scope, body)
         answering = partial(_answered, door)
@@ -97,8 +103,34 @@ class HotRoutes:
         return Reply(view.status, JSON, msgspec.json.encode(as_json(view)), tuple(HEADERS.items()))
 
 
+class _Hurried:
+    """A body for the framework, which must come within ten seconds; what follows it may take its time."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._deadline = asyncio.get_running_loop().time() + BODY_SECONDS
+        self._ended = False
+
+    async def __call__(self) -> Message:
+        """The next message. Raises HTTPException for a body that is late."""
+        if self._ended:
+            return await self._receive()
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                message = await self._receive()
+        except TimeoutError:
+            raise HTTPException(_LATE, status_code=HTTPStatus.REQUEST_TIMEOUT) from None
+        self._ended = not message.get("more_body", False)
+        return message
+
+
 async def _answered(door: Door, call: Call) -> Reply:
-    return await _guarded(door.answer(call))
+    """The door's answer; its own word for a failure when the sandbox fails."""
+    try:
+        return await door.answer(call)
+    except Exception as error:
+        log.error("A request failed.", exc_info=error)
+        return await door.fail(call, Kind.SERVER_ERROR)
 
 
 async def _guarded(answer: Awaitable[Reply]) -> Reply:
@@ -136,13 +168,22 @@ def _call(scope: Scope, body: bytes) -> Call:
     )
 
 
-async def _body(receive: Receive) -> bytes | None:
-    """The body; a part above the limit, when it is longer; None when the caller has gone."""
+async def _body(receive: Receive) -> bytes | Reply:
+    """The body, or what is said of one that does not come within ten seconds, or breaks off."""
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _whole(receive)
+    except TimeoutError:
+        return _problem(HTTPStatus.REQUEST_TIMEOUT, _LATE)
+
+
+async def _whole(receive: Receive) -> bytes | Reply:
+    """The body; a part above the limit, when it is longer; a refusal, which a caller who has gone does not hear."""
     body = b""
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            return None
+            return _problem(HTTPStatus.BAD_REQUEST, "The body broke off, or is not sent as HTTP says.", _CLOSES)
         body += message.get("body", b"")
         if not message.get("more_body", False) or len(body) > MAX_REQUEST_BYTES:
             return body
@@ -150,10 +191,12 @@ async def _body(receive: Receive) -> bytes | None:
 
 async def _send(send: Send, reply: Reply, *, breaks: bool = False) -> None:
     """Sends it; one that breaks off announces more than comes."""
+    # A 204 has no body that could break off: it becomes a 200 that has.
+    status = HTTPStatus.OK if breaks and reply.status == HTTPStatus.NO_CONTENT else reply.status
     length = len(reply.body) + (1 if breaks else 0)
     headers = [(b"content-type", reply.content_type.encode())]
-    if reply.status != HTTPStatus.NO_CONTENT or breaks:
+    if status != HTTPStatus.NO_CONTENT:
         headers.append((b"content-length", b"%d" % length))
     headers += [(name.lower().encode(), value.encode()) for name, value in reply.headers]
-    await send({"type": "http.response.start", "status": int(reply.status), "headers": headers})
+    await send({"type": "http.response.start", "status": int(status), "headers": headers})
     await send({"type": "http.response.body", "body": b"" if breaks else reply.body, "more_body": breaks})

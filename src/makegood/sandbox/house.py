@@ -51,7 +51,8 @@ class House:
             trades.WECHATPAY: WechatpayNotices(self._wechatpay, self._signer),
             trades.STRIPE: StripeNotices(accounts.stripe),
         }
-        others = Others(voices, {trades.STRIPE: teller.paid})
+        self.references: dict[str, Callable[[Trade], str]] = {trades.STRIPE: stripe.reference_of}
+        others = Others(voices, {trades.STRIPE: teller.paid}, references=self.references)
         around = Surroundings(place.cashier, remote_notify=place.remote_notify)
         self.platform: Platform = build(store, clock, merchant, self._signer, post, faults, around, others)
         self.cashier: str = place.cashier
@@ -60,7 +61,6 @@ class House:
             trades.WECHATPAY: self._wechatpay.transaction_id,
             trades.STRIPE: lambda trade: f"pi_{trade.code}",
         }
-        self.references: dict[str, Callable[[Trade], str]] = {trades.STRIPE: stripe.reference_of}
         self.backs: dict[str, Back] = {
             trades.ALIPAY: lambda trade: way_back(merchant, self._signer, trade, clock.now()),
             trades.STRIPE: _success_url,

@@ -9,6 +9,8 @@ from .store import Transaction
 from .trades import Refund, Trade
 
 MAX_ATTEMPTS: Final = 100
+MAX_DECLINES: Final = 100
+DECLINED: Final = "declined"
 MAX_ANSWER_LENGTH: Final = 200
 
 
@@ -55,12 +57,13 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class Due(msgspec.Struct, frozen=True):
-    """A notification with what it tells."""
+    """A notification with what it tells; of an event, how many there were about the trade before this one."""
 
     notification: Notification
     trade: Trade
     refund: Refund | None
     event: Event | None = None
+    earlier: int = 0
 
     @property
     def url(self) -> str:
@@ -159,6 +162,20 @@ def happened(tx: Transaction, trade: Trade, kind: str, content: str, urls: Seque
     return Event(*row)
 
 
+def decline(tx: Transaction, trade: Trade) -> bool:
+    """Writes down that the buyer declined; whether there was room for it: for a hundred of a trade there is."""
+    if len(declined(tx, trade.id)) >= MAX_DECLINES:
+        return False
+    happened(tx, trade, DECLINED, "{}", ())
+    return True
+
+
+def declined(tx: Transaction, trade_id: int) -> list[int]:
+    """When the buyer declined a trade, in virtual milliseconds UTC."""
+    rows = tx.rows("SELECT created_at FROM events WHERE trade_id = ? AND kind = ? ORDER BY id", trade_id, DECLINED)
+    return [at for (at,) in rows]
+
+
 def event_by_code(tx: Transaction, code: str) -> Event | None:
     """The event with that code."""
     row = tx.row("SELECT * FROM events WHERE code = ?", code)
@@ -216,7 +233,16 @@ def _with_what_it_tells(tx: Transaction, notification: Notification) -> Due:
         notification.trade_id,
         notification.request_no,
     )
-    return Due(notification, Trade(*trade), Refund(*refunds[0]) if refunds else None, _event(tx, notification.event_id))
+    event = _event(tx, notification.event_id)
+    refund = Refund(*refunds[0]) if refunds else None
+    return Due(notification, Trade(*trade), refund, event, _earlier(tx, notification) if event else 0)
+
+
+def _earlier(tx: Transaction, notification: Notification) -> int:
+    [(count,)] = tx.rows(
+        "SELECT count(*) FROM notifications WHERE trade_id = ? AND id < ?", notification.trade_id, notification.id
+    )
+    return count
 
 
 def _event(tx: Transaction, identity: int | None) -> Event | None:

@@ -15,6 +15,7 @@ SENDERS: Final = 32
 MAX_CLAIMED: Final = 256
 MAX_SLEEP_SECONDS: Final = 1.0
 MIN_SLEEP_SECONDS: Final = 0.005
+RETRY_SECONDS: Final = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -87,8 +88,9 @@ class Notifier:
         claimed = frozenset(self._claimed)
         try:
             return await self._store.read(lambda tx: due(tx, claimed, MAX_CLAIMED))
-        except TimeoutError:
-            log.warning("Looking for due notifications took too long; looking again.")
+        except (StoreBusyError, TimeoutError) as error:
+            log.warning("Due notifications cannot be looked for (%r); looking again in a second.", error)
+            await asyncio.sleep(RETRY_SECONDS)
             return []
 
     async def _sleep(self) -> None:
@@ -100,7 +102,10 @@ class Notifier:
 
     async def _pause(self) -> float:
         """Real seconds until something is due; bounded, since time may be made to jump."""
-        next_at = await self._store.read(next_due_at)
+        try:
+            next_at = await self._store.read(next_due_at)
+        except (StoreBusyError, TimeoutError):
+            return RETRY_SECONDS
         if next_at is None:
             return self._max_sleep
         pause = self._clock.real_seconds(next_at - self._clock.now())
@@ -117,8 +122,10 @@ class Notifier:
             outcomes = await self._attempt(one)
             ladder = self._voices[one.trade.platform].ladder
             await self._store.write(lambda tx: record(tx, one.notification, outcomes, ladder))
-        except (StoreBusyError, TimeoutError):
-            log.warning("An attempt could not be written down; it will be made again.")
+        except (StoreBusyError, TimeoutError) as error:
+            log.warning("An attempt could not be written down (%r); it will be made again.", error)
+            await asyncio.sleep(RETRY_SECONDS)
+            self.wake()
         else:
             if not outcomes[-1].accepted:  # the next attempt's time was not known when the reader last looked
                 self.wake()
@@ -139,8 +146,8 @@ class Notifier:
         if not self.faults.rules or one.notification.put_off > one.notification.attempts:
             return False
         for kind in (Kind.DELAY, Kind.REORDER):
-            if rule := self._trouble.happens(kind, one.trade.platform, _subject(one)):
-                pause = int(1000 * self._trouble.seconds(rule, _subject(one)))
+            if rule := self._trouble.happens(kind, one.trade.platform, self._subject(one)):
+                pause = int(1000 * self._trouble.seconds(rule, self._subject(one)))
                 await self._store.write(lambda tx, pause=pause: put_off(tx, one.notification, pause))
                 self.wake()
                 return True
@@ -158,10 +165,16 @@ class Notifier:
         return told
 
     def _happens(self, kind: Kind, one: Due) -> bool:
-        return self._trouble.happens(kind, one.trade.platform, _subject(one)) is not None
+        return self._trouble.happens(kind, one.trade.platform, self._subject(one)) is not None
 
     def _twists(self, kind: Kind, one: Due) -> bool:
         return kind in self._voices[one.trade.platform].twists and self._happens(kind, one)
+
+    def _subject(self, one: Due) -> str:
+        """An attempt, by what every run calls it alike."""
+        what = one.event.kind if one.event else one.notification.request_no or "payment"
+        where = f" after {one.earlier}" if one.earlier else ""
+        return f"notification of {self._trouble.name_of(one.trade)} {what}{where} {one.notification.attempts + 1}"
 
     def _lost(self) -> Outcome:
         return Outcome(self._clock.now(), None, "lost: the sandbox was asked to", accepted=False)
@@ -169,7 +182,12 @@ class Notifier:
     async def _try(self, one: Due, twist: str = "") -> Outcome:
         voice = self._voices[one.trade.platform]
         moments = Moments(self._clock.now(), self._clock.world_now())
-        letter = await voice.write(one, moments, twist)
+        try:
+            letter = await voice.write(one, moments, twist)
+        except Exception as error:
+            log.error("A notification could not be written.", exc_info=error)
+            said = f"not written: {error!r}"[:MAX_ANSWER_LENGTH]
+            return Outcome(moments.now, None, said, accepted=False, twist=twist)
         try:
             async with asyncio.timeout(voice.timeout):
                 status, answer = await self._post(letter.url, letter.headers, letter.body)
@@ -183,9 +201,3 @@ class Notifier:
 
 
 _FALSE: Final = (Kind.SIGNTEST, Kind.UNKNOWN_SERIAL, Kind.STALE, Kind.TAMPER, Kind.WRONG_AMOUNT)
-
-
-def _subject(one: Due) -> str:
-    """An attempt, by what every run calls it alike."""
-    what = one.event.kind if one.event else one.notification.request_no or "payment"
-    return f"notification of {one.trade.out_trade_no} {what} {one.notification.attempts + 1}"

@@ -8,16 +8,14 @@ from urllib.parse import parse_qs
 import msgspec
 from jinja2 import Environment, PackageLoader
 from litestar import MediaType, Request, Response, get, post
-from litestar.connection import ASGIConnection
 from litestar.exceptions import ClientException, NotFoundException, PermissionDeniedException
-from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
+from litestar.handlers import HTTPRouteHandler
 from litestar.params import Parameter
 from litestar.response import Redirect
 
 from .clock import MAX_ADVANCE_SECONDS, MAX_SPEED
-from .control import ClockChange, Control, loopback_only
-from .faults import EVERYWHERE, Faults, Kind, Rule, written
-from .loopback import is_loopback
+from .control import ClockChange, Control, loopback_name, loopback_only
+from .faults import EVERYWHERE, Faults, Kind, NotificationFault, Rule, written
 from .page_views import Looks
 from .trades import PLATFORMS, Choice
 
@@ -84,6 +82,7 @@ class Page:
             faults=faults,
             rules=[written(rule) for rule in faults.rules],
             kinds=list(Kind),
+            modes=list(NotificationFault),
             platforms=(EVERYWHERE, *PLATFORMS),
             advances=ADVANCES,
             max_speed=MAX_SPEED,
@@ -96,7 +95,7 @@ class Page:
         await self._control.change_clock(_converted(seconds | speed, ClockChange))
 
     async def change_faults(self, form: Form) -> None:
-        """Adds a rule, takes one away, or changes the seed."""
+        """Adds a rule, takes one away, or changes the seed, or what becomes of all notifications."""
         faults = self._control.faults()
         rules = [rule for rule in faults.rules if written(rule) != form.get("remove")]
         if "kind" in form:
@@ -104,8 +103,9 @@ class Page:
             said = {"kind": form["kind"], "platform": form.get("platform"), "probability": _number(form, "chance", 1)}
             rules.append(_converted(said | seconds, Rule))
         seed = int(_number(form, "seed", 2**53)) if form.get("seed") else faults.seed
-        changed = msgspec.structs.replace(faults, rules=tuple(rules), seed=seed)
-        await self._control.change_faults(_converted(msgspec.to_builtins(changed), Faults))
+        mode = form.get("notifications", faults.notifications)
+        changed = {"notifications": mode, "rules": rules, "seed": seed}
+        await self._control.change_faults(_converted(changed, Faults))
 
     async def resend(self, identity: int) -> int:
         """Has a notification sent again; the trade it is about."""
@@ -130,7 +130,7 @@ class Page:
 
 def routes(page: Page) -> list[HTTPRouteHandler]:
     """The page's addresses."""
-    guards = [loopback_only, _loopback_name]
+    guards = [loopback_only, loopback_name]
 
     @get("/", guards=guards)
     async def home(platform: Platform = "", before: Before = FIRST) -> Response[str]:
@@ -164,14 +164,6 @@ def routes(page: Page) -> list[HTTPRouteHandler]:
 
 def _see(path: str) -> Redirect:
     return Redirect(path, status_code=303)
-
-
-def _loopback_name(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """A name of another site that was made to mean this machine shows that site's pages what is shown here."""
-    host = connection.headers.get("host", "")
-    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
-    if not is_loopback(name):
-        raise PermissionDeniedException("This page is for this machine: open it by its loopback address.")
 
 
 def _number(form: Form, name: str, most: float) -> float:

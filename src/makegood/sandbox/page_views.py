@@ -60,6 +60,7 @@ class TradeView(NamedTuple):
     state: str
     cashier: str
     times: list[tuple[str, str]]
+    declined: list[str]
     refunds: list[RefundView]
     notifications: list[NotificationView]
 
@@ -105,7 +106,8 @@ class Looks:
         if trade is None:
             return None
         told = notifications.of_trade(tx, identity, MAX_NOTIFICATIONS)
-        return self._trade(tx, trade, trades.refunds_of(tx, trade)), told
+        declined = [shown(at) for at in notifications.declined(tx, identity)]
+        return self._trade(tx, trade, trades.refunds_of(tx, trade))._replace(declined=declined), told
 
     def _trade(self, tx: Transaction, trade: Trade, refunds: list[Refund]) -> TradeView:
         times = {
@@ -126,6 +128,7 @@ class Looks:
             f"{trade.state(tx.now)}{' (paid twice)' if trade.copy else ''}",
             self._cashier + trade.code,
             [(name, shown(at)) for name, at in times.items() if at],
+            [],
             [
                 RefundView(each.request_no, money(trade, each.amount), each.status(tx.now), shown(each.refunded_at))
                 for each in refunds

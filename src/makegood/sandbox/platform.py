@@ -1,20 +1,20 @@
 """The platform put together from its parts: what it does, apart from how HTTP reaches it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from .alipay.gateway import Gateway
 from .alipay.merchant import Merchant
 from .alipay.notices import Notices
 from .alipay.signing import Signer
-from .cashier import Cashier, Sequel
+from .cashier import NO_SEQUELS, Cashier, Sequel
 from .clock import Clock
 from .early import Early
-from .faults import Faults, Trouble
+from .faults import NO_REFERENCES, Faults, Trouble
 from .letters import Post, Voice
 from .notifier import MAX_SLEEP_SECONDS, SENDERS, Notifier
 from .store import Store
-from .trades import ALIPAY
+from .trades import ALIPAY, Trade
 
 
 class Surroundings(NamedTuple):
@@ -33,10 +33,15 @@ class Surroundings(NamedTuple):
 
 
 class Others(NamedTuple):
-    """The platforms beside Alipay: how they notify, and what they do when a trade of theirs is paid."""
+    """The platforms beside Alipay: how they notify, and what they do when a trade of theirs is paid, or declined.
+
+    `references` says what the merchant's number of a trade is, where the ledger has another.
+    """
 
     voices: Mapping[str, Voice]
     sequels: Mapping[str, Sequel]
+    declines: Mapping[str, Sequel] = NO_SEQUELS
+    references: Mapping[str, Callable[[Trade], str]] = NO_REFERENCES
 
 
 NO_OTHERS: Final = Others({}, {})
@@ -70,7 +75,7 @@ def build(
 
     `others` are the platforms beside Alipay.
     """
-    trouble = Trouble(faults)
+    trouble = Trouble(faults, others.references)
     voices: dict[str, Voice] = {ALIPAY: Notices(merchant, signer), **others.voices}
     notifier = Notifier(
         store,
@@ -81,10 +86,11 @@ def build(
         senders=around.senders,
         max_sleep=around.max_sleep,
     )
-    cashier = Cashier(store, notifier.wake, others.sequels)
+    cashier = Cashier(store, notifier.wake, others.sequels, others.declines)
     early = Early(store, cashier, trouble)
     gateway = Gateway(
         store,
+        clock,
         merchant,
         signer,
         around.cashier,

@@ -111,6 +111,8 @@ INDEXES: Final = (
     "CREATE INDEX IF NOT EXISTS notifications_due ON notifications (due_at) WHERE due_at IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS notifications_trade ON notifications (trade_id)",
     "CREATE INDEX IF NOT EXISTS refunds_number ON refunds (request_no)",
+    "CREATE INDEX IF NOT EXISTS trades_paid ON trades (platform, paid_at) WHERE paid_at IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS refunds_made ON refunds (refunded_at)",
     "CREATE INDEX IF NOT EXISTS events_trade ON events (trade_id)",
     "CREATE INDEX IF NOT EXISTS movements_trade ON movements (trade_id)",
     "CREATE INDEX IF NOT EXISTS answered_at ON answered (answered_at)",

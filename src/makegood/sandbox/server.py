@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import apsw
+import msgspec
 import uvloop
 from granian.constants import Interfaces
 from granian.server.embed import Server
@@ -17,10 +18,10 @@ from granian.server.embed import Server
 from . import settings
 from .app import build_app
 from .cashier_page import CASHIER_PATH
-from .clock import MAX_SPEED, Anchor, Clock
+from .clock import MAX_SPEED, MIN_SPEED, Anchor, Clock
 from .database import in_file
 from .directory import SandboxError, locked, write_privately
-from .faults import Faults
+from .faults import MAX_SEED, Faults
 from .house import Accounts, House, remembered_accounts
 from .listening import Address, answers, free_address
 from .notifier import SENDERS
@@ -43,10 +44,11 @@ class Remembered(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """What is asked for at the start: the clock's speed, and faults, or those of the last run."""
+    """What is asked for at the start; what is not stays as it was in the last run."""
 
-    speed: float
+    speed: float | None
     faults: Faults | None
+    seed: int | None
 
 
 def greeted(url: str) -> None:
@@ -58,16 +60,18 @@ def run_sandbox(
     data: Path,
     host: str,
     port: int,
-    clock_speed: float = 1.0,
+    clock_speed: float | None = None,
     *,
     allow_remote_notify: bool = False,
     parent: int | None = None,
     faults: Faults | None = None,
+    seed: int | None = None,
     greet: Callable[[str], None] = greeted,
 ) -> None:
     """Runs the sandbox as this process and has its URL told; raises SandboxError when it cannot.
 
-    `faults` are put in force; without them, those of the last run are.
+    `faults` are put in force; without them, those of the last run are, drawn from `seed` if it is given. Likewise the
+    clock goes on at the speed of the last run unless one is given.
 
     It ends at SIGTERM or SIGINT, and when `parent` is not, or no longer, its parent process. The caller says who that
     is: a parent that was killed while this process started cannot be found out any more.
@@ -81,6 +85,7 @@ def run_sandbox(
         allow_remote_notify=allow_remote_notify,
         parent=parent,
         faults=faults,
+        seed=seed,
         on_ready=greet,
     )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -92,37 +97,44 @@ async def serve(
     host: str,
     port: int,
     *,
-    clock_speed: float = 1.0,
+    clock_speed: float | None = None,
     allow_remote_notify: bool = False,
     parent: int | None = None,
     faults: Faults | None = None,
+    seed: int | None = None,
     on_ready: Callable[[str], None],
 ) -> None:
     """Runs the sandbox in `data` until SIGTERM or SIGINT, or until `parent` is no longer this process's parent.
 
-    One virtual second passes in 1 / `clock_speed` real ones. `on_ready` is told the URL when the server listens and
-    sandbox.json is written. Raises SandboxError when the folder or the port cannot be used.
+    One virtual second passes in 1 / `clock_speed` real ones; `faults`, `seed` and the speed are those of the last run
+    where they are not given. `on_ready` is told the URL when the server listens and sandbox.json is written. Raises
+    SandboxError when the folder or the port cannot be used, or what was given cannot be.
     """
-    if not 0 < clock_speed <= MAX_SPEED:
-        raise SandboxError(f"--clock-speed must be above 0 and at most {MAX_SPEED}, not {clock_speed}.")
+    _check(wanted := Wanted(clock_speed, faults, seed))
     with locked(data):
-        (data / "sandbox.json").unlink(missing_ok=True)
         address = free_address(host, port)
+        (data / "sandbox.json").unlink(missing_ok=True)
         stop = _stop_event()
         clock = Clock.at_world_time()
-        wanted = Wanted(clock_speed, faults)
         store = _open_store(data / "sandbox.sqlite", clock)
         try:
             async with (
                 _running(store.run(), stop),
                 _running(_watch(parent), stop),
-                _house(store, clock, wanted, address, remote_notify=allow_remote_notify) as house,
+                _house(data, store, clock, wanted, address, remote_notify=allow_remote_notify) as house,
                 _running(house.platform.notifier.run(), stop),
                 _running(keep_pruning(store), stop),
             ):
                 await _listen(house, address, data, stop, on_ready)
         finally:
             store.close()
+
+
+def _check(wanted: Wanted) -> None:
+    if wanted.speed is not None and not MIN_SPEED <= wanted.speed <= MAX_SPEED:
+        raise SandboxError(f"--clock-speed must be {MIN_SPEED} to {MAX_SPEED:g}, not {wanted.speed}.")
+    if wanted.seed is not None and not 0 <= wanted.seed <= MAX_SEED:
+        raise SandboxError(f"--seed must be 0 to {MAX_SEED}, not {wanted.seed}.")
 
 
 def _open_store(path: Path, clock: Clock) -> Store:
@@ -134,21 +146,26 @@ def _open_store(path: Path, clock: Clock) -> Store:
 
 @asynccontextmanager
 async def _house(
-    store: Store, clock: Clock, wanted: Wanted, address: Address, *, remote_notify: bool
+    data: Path, store: Store, clock: Clock, wanted: Wanted, address: Address, *, remote_notify: bool
 ) -> AsyncGenerator[House]:
-    remembered = await _recall(store, clock, wanted)
+    remembered = await _recall(data, store, clock, wanted)
     place = Place(address.url, address.url + CASHIER_PATH, remote_notify)
     async with http_post(SENDERS) as post:
         with closing(House(store, clock, remembered.accounts, post, remembered.faults, place)) as house:
             yield house
 
 
-async def _recall(store: Store, clock: Clock, wanted: Wanted) -> Remembered:
-    """What was stored; the clock goes on from there, at the speed that is asked for now."""
-    remembered = await store.write(_remember)
+async def _recall(data: Path, store: Store, clock: Clock, wanted: Wanted) -> Remembered:
+    """What was stored; the clock goes on from there. Raises SandboxError when it cannot be read."""
+    try:
+        remembered = await store.write(_remember)
+    except msgspec.MsgspecError as error:
+        raise SandboxError(f"{data} has settings that cannot be read ({error}): choose another --data.") from error
     clock.anchor = remembered.anchor or clock.anchor
-    clock.set_speed(wanted.speed)
+    clock.set_speed(clock.anchor.speed if wanted.speed is None else wanted.speed)
     faults = remembered.faults if wanted.faults is None else wanted.faults
+    if wanted.seed is not None:
+        faults = msgspec.structs.replace(faults, seed=wanted.seed)
     await store.write(lambda tx: _keep(tx, clock.anchor, faults))
     return remembered._replace(faults=faults)
 
@@ -178,12 +195,16 @@ async def _listen(
         websockets=False,
         log_enabled=False,
     )
+    about = data / "sandbox.json"
     async with _running(_served(server, address), stop, end=server.stop):
         await answers(address.url)
-        if not stop.is_set():
-            write_privately(data / "sandbox.json", house.settings())
-            on_ready(address.url)
-        await stop.wait()
+        try:
+            if not stop.is_set():
+                write_privately(about, house.settings())
+                on_ready(address.url)
+            await stop.wait()
+        finally:
+            about.unlink(missing_ok=True)  # what is stopped is nowhere
 
 
 async def _served(server: Server, address: Address) -> None:

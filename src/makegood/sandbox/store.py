@@ -1,6 +1,7 @@
 """What survives: one SQLite database, one writer, one commit for everybody who waits."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -13,6 +14,8 @@ from .schema import bring_up
 MAX_WAITING: Final = 4096
 MAX_BATCH: Final = 512
 MAX_WAIT_SECONDS: Final = 10.0
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -40,6 +43,10 @@ class StoreBusyError(Exception):
     """Too many writes are waiting: try again in a moment."""
 
 
+class StoreFailedError(StoreBusyError):
+    """The ledger failed, and nothing was written: make room on its disk, or mend it as the log says; then try again."""
+
+
 class Store:
     """The ledger's database; work runs where the database says, writes in the order in which they came."""
 
@@ -55,22 +62,29 @@ class Store:
             raise
 
     async def read(self, work: Work[T]) -> T:
-        """Runs work that only looks, on a snapshot."""
-        async with asyncio.timeout(MAX_WAIT_SECONDS):
-            return await self._database.reading(lambda: self._look(work))
+        """Runs work that only looks, on a snapshot. Raises StoreFailedError, and TimeoutError."""
+        try:
+            async with asyncio.timeout(MAX_WAIT_SECONDS):
+                return await self._database.reading(lambda: self._look(work))
+        except apsw.Error as error:
+            raise _failed(error) from error
 
     async def write(self, work: Work[T]) -> T:
         """Runs work that changes something; returns when it is on the disk.
 
-        Raises StoreBusyError before anything is written; TimeoutError when it is not known whether it was.
+        Raises StoreBusyError before anything is written, of which StoreFailedError is one; TimeoutError when it is not
+        known whether it was.
         """
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         try:
             self._waiting.put_nowait((work, future))
         except asyncio.QueueFull:
             raise StoreBusyError(StoreBusyError.__doc__) from None
-        async with asyncio.timeout(MAX_WAIT_SECONDS):
-            return await future
+        try:
+            async with asyncio.timeout(MAX_WAIT_SECONDS):
+                return await future
+        except apsw.Error as error:
+            raise _failed(error) from error
 
     async def run(self) -> None:
         """Commits what waits, again and again, until cancelled."""
@@ -100,11 +114,16 @@ class Store:
             with transaction(self._database.writer, writes=True):
                 tx = self._transaction(self._database.writer)
                 return [_attempt(tx, work) for work in works]
-        except apsw.Error as error:
+        except Exception as error:
             return [error] * len(works)
 
     def _transaction(self, db: apsw.Connection) -> Transaction:
         return Transaction(db, self._clock.now(), self._clock.new_token)
+
+
+def _failed(error: apsw.Error) -> StoreFailedError:
+    log.error("The ledger failed: %s: %s", type(error).__name__, error)
+    return StoreFailedError(StoreFailedError.__doc__)
 
 
 def _attempt(tx: Transaction, work: Work[Any]) -> object:

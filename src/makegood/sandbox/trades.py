@@ -8,7 +8,6 @@ import msgspec
 from .store import Transaction
 
 MAX_TRADES: Final = 2_000_000
-MAX_NAMESAKES: Final = 100
 ALIPAY: Final = "alipay"
 WECHATPAY: Final = "wechatpay"
 STRIPE: Final = "stripe"
@@ -66,6 +65,9 @@ class Trade(msgspec.Struct, frozen=True):
         if now < self.expires_at:
             return stored
         return {State.CODE: State.DEAD, State.WAITING: State.CLOSED}.get(stored, stored)
+
+
+_WIDTH: Final = len(Trade.__struct_fields__)
 
 
 class Refund(msgspec.Struct, frozen=True):
@@ -210,13 +212,13 @@ def find_refund(tx: Transaction, trade: Trade, request_no: str) -> Refund | None
 
 def refund_numbered(tx: Transaction, request_no: str, platform: str) -> tuple[Trade, Refund] | None:
     """The platform's refund with the merchant's request number, and its trade."""
-    rows = tx.rows("SELECT * FROM refunds WHERE request_no = ? LIMIT ?", request_no, MAX_NAMESAKES)
-    for row in rows:
-        made = Refund(*row)
-        trade = by_id(tx, made.trade_id)
-        if trade and trade.platform == platform:
-            return trade, made
-    return None
+    row = tx.row(
+        "SELECT trades.*, refunds.* FROM refunds JOIN trades ON trades.id = refunds.trade_id"
+        " WHERE request_no = ? AND platform = ? ORDER BY trade_id LIMIT 1",
+        request_no,
+        platform,
+    )
+    return (Trade(*row[:_WIDTH]), Refund(*row[_WIDTH:])) if row else None
 
 
 def notify(tx: Transaction, trade: Trade, of: Refund | None, *, url: str = "") -> None:

@@ -74,3 +74,10 @@ def test_timestamp_has_one_form() -> None:
     assert not any(
         map(is_moment, ["2026-11-22 12:00", "2026-02-30 12:00:00", "2026-11-22T12:00:00", "", "0000-00-00 00:00:00"])
     )
+
+
+def test_moment_is_by_the_merchants_clock() -> None:
+    """A moment, unlike a duration, is moved by how far the sandbox's clock is ahead."""
+    assert expiry(NOW, ["1d"], "2026-11-22 12:30:00", ahead=MINUTE) == NOW + 31 * MINUTE
+    assert expiry(NOW, ["1d"], "2026-11-21 12:30:00", ahead=DAY) == NOW + 30 * MINUTE
+    assert expiry(NOW, ["5m"], "2026-11-22 12:30:00", ahead=-DAY) is None

@@ -50,7 +50,8 @@ def test_pages_have_bounds(sandbox: SandboxProcess, what: str, query: str) -> No
 
 @pytest.mark.parametrize(
     ("what", "change"),
-    [("clock", change) for change in ({"speed": 0}, {"speed": 1e9}, {"advance_seconds": -1}, {"hours": 1}, [], "x")]
+    [("clock", change) for change in ({"speed": 0}, {"speed": 0.001}, {"speed": 1e9}, {"advance_seconds": -1})]
+    + [("clock", change) for change in ({"hours": 1}, [], "x")]
     + [("faults", change) for change in ({"notifications": "eat"}, {"notification": "lose"}, 5)],
 )
 def test_impossible_changes_are_refused(sandbox: SandboxProcess, what: str, change: object) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from makegood.sandbox.faults import Faults, Kind, Rule, Trouble, rule_of, written
 from tests.support.sandbox import SandboxProcess, running_sandbox
 from tests.unit.sandbox.merchant import Client, Receiver, http, receiving
+from tests.unit.sandbox.test_wechatpay_door import NATIVE, Wechat
 
 
 @pytest.fixture(scope="module")
@@ -162,3 +163,17 @@ def wait_for(sandbox: SandboxProcess, number: str, attempts: int) -> dict[str, l
             return found
         assert time.monotonic() < deadline, found
         time.sleep(0.02)
+
+
+@pytest.mark.usefixtures("client")
+def test_lost_answer_without_a_body(sandbox: SandboxProcess) -> None:
+    """An answer that has no body, as WeChat Pay's to a close, breaks off like any other."""
+    wechat = Wechat(sandbox)
+    assert wechat.ask("POST", NATIVE, wechat.order("closed_unheard")).status_code == 200
+    ask_for(sandbox, "wechatpay:answer_lost")
+    path = "/v3/pay/transactions/out-trade-no/closed_unheard"
+    with pytest.raises(httpx.RemoteProtocolError):
+        wechat.ask("POST", f"{path}/close", {"mchid": wechat.own["mchid"]})
+    http.post(f"{sandbox.url}/control/faults", json={}).raise_for_status()
+    found = wechat.ask("GET", f"{path}?mchid={wechat.own['mchid']}").json()
+    assert found["trade_state"] == "CLOSED"

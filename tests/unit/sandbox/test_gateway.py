@@ -6,10 +6,11 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from makegood.sandbox.alipay.gateway import METHODS
+from makegood.sandbox.alipay.pages import PRODUCTS
 from tests.support.sandbox import SandboxProcess
 from tests.unit.sandbox.merchant import Client, Form, http
 
@@ -182,6 +183,7 @@ parameters = st.dictionaries(
 @given(junk=parameters)
 def test_garbage_parameters_are_refused(client: Client, junk: Form) -> None:
     """Whatever a signed request's parameters are turned into, by whichever way they come, it is refused."""
+    assume(junk.get("method") not in PRODUCTS)  # a browser's requests, which are refused in HTML
     form = client.form("alipay.trade.query", QUERY) | junk
     refused(client.post(form))
     refused(http.get(f"{client.settings['gateway']}?{urlencode(form)}"))
@@ -229,3 +231,18 @@ def test_parameters_may_be_divided(client: Client) -> None:
     rest = {name: value for name, value in form.items() if name not in first}
     answer = http.post(client.settings["gateway"], params=first, data=rest)
     assert refused(answer) == "ACQ.TRADE_NOT_EXIST"
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "1970-01-01", "1979-12-31", "2107-01-01", "9999-12-31", "1980-1-1"])
+def test_day_that_no_bill_can_have(client: Client, day: str) -> None:
+    """A day before there were zips, or after them, is refused when the bill is asked for."""
+    asked = {"bill_type": "trade", "bill_date": day}
+    answer = client.call("alipay.data.dataservice.bill.downloadurl.query", asked)
+    assert answer["sub_code"] == "isv.invalid-arguments"
+
+
+def test_oldest_bill_can_be_downloaded(client: Client) -> None:
+    """Whatever address is given leads to a bill."""
+    asked = {"bill_type": "trade", "bill_date": "1980-01-01"}
+    answer = client.call("alipay.data.dataservice.bill.downloadurl.query", asked)
+    assert http.get(answer["bill_download_url"]).status_code == 200

@@ -168,3 +168,40 @@ def test_waiting_trade_is_not_paid_late_or_twice(client: Client) -> None:
     for action in ("pay_late", "pay_twice"):
         assert client.press(cashier, action).status_code == 409
     assert client.call("alipay.trade.query", {"out_trade_no": "just_waits"})["trade_status"] == "WAIT_BUYER_PAY"
+
+
+def test_accepted_and_due_again(client: Client, sandbox: SandboxProcess, receiver: Receiver) -> None:
+    """A notification that was accepted, and is on its ladder again since it was sent again, shows both."""
+    client.press(client.precreate("both", "1.00", receiver.url), "pay")
+    receiver.next()
+    page = settled(sandbox, "both", 1)
+    assert "Accepted at" in page
+    assert "next try at" not in page
+    receiver.answer = "no"
+    action = re.search(r'action="(/notifications/\d+/resend)"', page)
+    assert action
+    http.post(sandbox.url + action[1], data={"token": token(page)})
+    page = settled(sandbox, "both", 2)
+    assert re.search(r"Accepted at [^<]+</span>; next try at 20", page)
+
+
+def test_declining_is_shown(client: Client, sandbox: SandboxProcess) -> None:
+    """Each time a buyer declined stands on the trade's page; the trade waits on."""
+    cashier = client.precreate("declined", "1.00")
+    assert "Declined</dt>" not in trade_page(sandbox, "declined")
+    for _ in range(2):
+        assert client.press(cashier, "decline").status_code == 200
+    page = trade_page(sandbox, "declined")
+    assert page.count("<dt>Declined</dt>") == 2
+    assert "WAITING" in page
+
+
+def test_mode_of_all_notifications_is_ended(sandbox: SandboxProcess) -> None:
+    """What becomes of all notifications is set, shown and ended on the page."""
+    url = f"{sandbox.url}/settings"
+    secret = token(http.get(url).text)
+    for mode in ("hold", "normal"):
+        assert http.post(f"{url}/faults", data={"token": secret, "notifications": mode}).status_code == 303
+        assert f"<option selected>{mode}</option>" in http.get(url).text
+        assert http.get(f"{sandbox.url}/control/faults").json()["notifications"] == mode
+    assert http.post(f"{url}/faults", data={"token": secret, "notifications": "eat"}).status_code == 400

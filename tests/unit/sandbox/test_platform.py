@@ -10,6 +10,7 @@ import pytest
 
 from makegood.sandbox import trades
 from makegood.sandbox.alipay.merchant import Merchant
+from makegood.sandbox.store import StoreFailedError
 from makegood.sandbox.trades import State
 from makegood.shop.payments.gateways.port import OpenPayment, RefundPayment, RefundState
 from tests.support.virtual_time import VirtualWorld, run, virtual
@@ -136,7 +137,7 @@ async def test_looking_changes_nothing_on_a_shared_connection(world: VirtualWorl
     """Work that is only to look cannot write, though the connection can."""
     process = Process(world, apsw.Connection(":memory:"), Letters())
     process.start()
-    with pytest.raises(apsw.ReadOnlyError):
+    with pytest.raises(StoreFailedError):
         await process.platform.store.read(lambda tx: tx.rows("DELETE FROM trades"))
     await paid(process, world)
 

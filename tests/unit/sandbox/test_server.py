@@ -148,3 +148,17 @@ def is_free(lock: IO[str]) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+async def test_address_is_there_while_it_runs(tmp_path: Path) -> None:
+    """sandbox.json of a sandbox that stopped is gone; one that cannot start leaves what it finds alone."""
+    about = tmp_path / "sandbox" / "sandbox.json"
+    with running_sandbox(tmp_path) as sandbox:
+        assert about.exists()
+        taken = int(sandbox.url.rpartition(":")[2])
+        other = tmp_path / "other"
+        other.mkdir()
+        (other / "sandbox.json").write_text("{}")
+        assert "choose another --port" in await refusal(other, taken)
+        assert (other / "sandbox.json").exists()
+    assert not about.exists()

@@ -11,7 +11,7 @@ import pytest
 from makegood.sandbox import settings
 from makegood.sandbox.clock import Anchor, Clock
 from makegood.sandbox.database import in_file
-from makegood.sandbox.store import MAX_WAITING, Store, StoreBusyError, Transaction
+from makegood.sandbox.store import MAX_WAITING, Store, StoreBusyError, StoreFailedError, Transaction
 
 
 @pytest.fixture
@@ -71,7 +71,8 @@ async def test_commit_undone_by_sqlite_fails_for_all(store: Store) -> None:
         store.write(lambda tx: settings.save(tx, "after", 1)),
         return_exceptions=True,
     )
-    assert [type(outcome) for outcome in outcomes] == [apsw.FullError] * 3
+    assert [type(outcome) for outcome in outcomes] == [StoreFailedError] * 3
+    assert all(isinstance(outcome.__cause__, apsw.FullError) for outcome in outcomes if outcome)
     for name in ("before", "after"):
         assert await store.read(lambda tx, name=name: settings.load(tx, name, int)) is None
     await store.write(lambda tx: settings.save(tx, "next", 1))
@@ -79,7 +80,7 @@ async def test_commit_undone_by_sqlite_fails_for_all(store: Store) -> None:
 
 async def test_reading_cannot_write(store: Store) -> None:
     """Work that is only to look is kept from changing anything."""
-    with pytest.raises(apsw.ReadOnlyError):
+    with pytest.raises(StoreFailedError):
         await store.read(lambda tx: settings.save(tx, "x", 1))
 
 

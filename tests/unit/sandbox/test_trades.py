@@ -306,3 +306,28 @@ def test_resending_has_an_end(tx: Transaction) -> None:
         notifications.record(tx, again, [refused], ())
     assert notifications.resend(tx, 1) is None
     assert notifications.resend(tx, 2) is None
+
+
+def test_refund_is_found_among_another_platforms_namesakes(tx: Transaction) -> None:
+    """However many refunds of another platform have the number, the platform's own is found."""
+    for number in range(101):
+        asked(tx, number=f"n{number}")
+        made = trades.by_out_trade_no(tx, f"n{number}")
+        assert made
+        trades.refund(tx, trades.pay(tx, trades.scan(tx, made)), "r1", 40)
+    new = trades.NewTrade("code", "w1", 100, "tea", "", "", NOW + HOUR, trades.WECHATPAY, "native")
+    order = trades.create(tx, new, opened=True)
+    assert order
+    assert trades.refund_numbered(tx, "r1", trades.WECHATPAY) is None
+    refunded = trades.refund(tx, trades.pay(tx, order), "r1", 40)
+    found = trades.refund_numbered(tx, "r1", trades.WECHATPAY)
+    assert found
+    assert (found[0].out_trade_no, found[1]) == ("w1", refunded)
+
+
+def test_declines_of_a_trade_are_bounded(tx: Transaction) -> None:
+    """A hundred are written down, and no more."""
+    asked(tx)
+    written = [notifications.decline(tx, row(tx)) for _ in range(101)]
+    assert written == [True] * 100 + [False]
+    assert notifications.declined(tx, row(tx).id) == [NOW] * 100

@@ -13,14 +13,15 @@ _DURATION: Final = re.compile(r"([0-9]{1,6})([mhd])")
 _MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}(:\d{2})?", re.ASCII)
 
 
-def expiry(now: int, durations: list[str], moment: str) -> int | None:
+def expiry(now: int, durations: list[str], moment: str, ahead: int = 0) -> int | None:
     """The earliest end, in virtual milliseconds UTC; None when one is malformed or over before it began.
 
-    Durations are 1m to 15d, or 1c, the end of the day in Beijing; the moment is Beijing time. Empty ones say nothing.
+    Durations are 1m to 15d, or 1c, the end of the day in Beijing; the moment is Beijing time by the merchant's clock,
+    of which the sandbox's is `ahead` by so many milliseconds. Empty ones say nothing.
     """
     ends = [_after(now, duration) for duration in durations if duration]
     if moment:
-        ends.append(_at(moment))
+        ends.append(_at(moment, ahead))
     known = [end for end in ends if end is not None and now < end <= now + MAX_MILLISECONDS]
     if len(known) < len(ends):
         return None
@@ -40,10 +41,10 @@ def _after(now: int, duration: str) -> int | None:
     return now + int(parts[1]) * _UNITS[parts[2]] if parts else None
 
 
-def _at(moment: str) -> int | None:
+def _at(moment: str, ahead: int = 0) -> int | None:
     if not _MOMENT.fullmatch(moment):
         return None
     try:
-        return int(datetime.fromisoformat(moment).replace(tzinfo=BEIJING).timestamp() * 1000)
+        return int(datetime.fromisoformat(moment).replace(tzinfo=BEIJING).timestamp() * 1000) + ahead
     except (ValueError, OverflowError):
         return None

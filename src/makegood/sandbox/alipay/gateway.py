@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from makegood.sandbox.calls import Reply
+from makegood.sandbox.clock import Clock
 from makegood.sandbox.early import Early
 from makegood.sandbox.loopback import may_notify
 from makegood.sandbox.store import Store, StoreBusyError, Transaction
@@ -56,6 +57,7 @@ class Gateway:
     def __init__(
         self,
         store: Store,
+        clock: Clock,
         merchant: Merchant,
         signer: Signer,
         cashier: str,
@@ -66,6 +68,7 @@ class Gateway:
         codes_survive: bool = False,
     ) -> None:
         self._store = store
+        self._clock = clock
         self._merchant = merchant
         self._signer = signer
         self._cashier = cashier
@@ -120,7 +123,7 @@ class Gateway:
         return_url = parameters.get("return_url", "")
         if return_url and not may_notify(return_url, remote=True):
             return refusal("ACQ.INVALID_PARAMETER", "return_url must be http or https, at most 256 characters.")
-        caller = Caller(self._merchant, self._cashier, notify_url, self._codes_survive)
+        caller = Caller(self._merchant, self._cashier, notify_url, self._clock.ahead(), self._codes_survive)
         return await self._perform(method, caller, request)
 
     async def _perform(self, method: Method, caller: Caller, request: msgspec.Struct) -> Answer:

@@ -31,7 +31,7 @@ def open_page(tx: Transaction, caller: Caller, request: requests.PagePay, *, pro
         return refusal("ACQ.INVALID_PARAMETER", "total_amount must be 0.01 to 100000000 yuan, in whole fen.")
     if known := trades.by_out_trade_no(tx, request.out_trade_no):
         return repeated(tx, known, amount, caller.cashier)
-    ends = expiry(tx.now, [request.timeout_express], request.time_expire)
+    ends = expiry(tx.now, [request.timeout_express], request.time_expire, caller.ahead)
     if ends is None:
         return refusal("ACQ.INVALID_PARAMETER", "The expiry is malformed, past, or further off than 15 days.")
     new = trades.NewTrade(

@@ -16,12 +16,14 @@ from .merchant import BUYER_ID, BUYER_LOGON_ID, Merchant, beijing_time
 class Caller(NamedTuple):
     """Who asks, where their buyers pay (the URL a code is appended to), and where to notify them (or nowhere).
 
-    `codes_survive`: the code of a trade that was closed before anybody scanned it can still be scanned.
+    `ahead` is by how many milliseconds the sandbox's clock is ahead of theirs. `codes_survive`: the code of a trade
+    that was closed before anybody scanned it can still be scanned.
     """
 
     merchant: Merchant
     cashier: str
     notify_url: str
+    ahead: int = 0
     codes_survive: bool = False
 
     @property
@@ -40,7 +42,7 @@ def precreate(tx: Transaction, caller: Caller, request: requests.Precreate) -> A
     if known := trades.by_out_trade_no(tx, request.out_trade_no):
         return repeated(tx, known, amount, caller.cashier)
     durations = [request.timeout_express, request.qr_code_timeout_express]
-    ends = expiry(tx.now, durations, request.time_expire)
+    ends = expiry(tx.now, durations, request.time_expire, caller.ahead)
     if ends is None:
         return refusal("ACQ.INVALID_PARAMETER", "The expiry is malformed, past, or further off than 15 days.")
     made = trades.create(tx, _new(tx, request, amount, caller.notify_url, ends))
