@@ -44,6 +44,7 @@ MUTATIONS = (
                 "_paid(payments) and bill is not None",
             ),
         ),
+        seeds=150,
     ),
     Mutation(
         "open-trade-counts-as-closed",
